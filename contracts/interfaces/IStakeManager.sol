@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity >=0.8.24;
+
+import {IExecutorGate} from "./IExecutorGate.sol";
+import {ISeedSource} from "./ISeedSource.sol";
+
+/**
+ * @title StakeManager: selection by stake
+ * @notice One executor per epoch, drawn in proportion to staked AUTO. A gate for one Registry, and an ESS for
+ * any project.
+ */
+interface IStakeManager is IExecutorGate {
+    /// @notice Emitted when `staker` staked; the weight counts from the next epoch.
+    event Staked(address indexed staker, uint256 amount);
+    /// @notice Emitted when `staker` unstaked; the tokens can be claimed from epoch `claimableFrom`.
+    event Unstaked(address indexed staker, uint256 amount, uint256 claimableFrom);
+    /// @notice Emitted when `staker` took unstaked tokens back.
+    event Claimed(address indexed staker, address indexed to, uint256 amount);
+    /// @notice Emitted when `staker` named the key that executes for it, from epoch `fromEpoch`.
+    event WorkerSet(address indexed staker, address indexed worker, uint256 fromEpoch);
+    /// @notice Emitted when an epoch's draw was recorded; both zero: the epoch is open to all.
+    event EpochSettled(uint256 indexed epoch, address indexed staker, address indexed worker);
+    /// @notice Emitted when the selected executor showed presence without work.
+    event CheckedIn(uint256 indexed epoch, address indexed worker);
+
+    /// @notice Raised when anybody but the Registry calls.
+    error NotRegistry(address caller);
+    /// @notice Raised when nothing would change hands.
+    error ZeroAmount();
+    /// @notice Raised when more is unstaked than `staked`.
+    error InsufficientStake(uint256 requested, uint256 staked);
+    /// @notice Raised when the total stake would exceed what the tree can hold.
+    error StakeCapExceeded(uint256 totalUnits, uint256 maxUnits);
+    /// @notice Raised in an epoch's last blocks, when its successor's seed may be foreseeable.
+    error StakeFrozen(uint256 untilBlock);
+    /// @notice Raised while the seed of the epoch is not proven; `blockNumber` is whose.
+    error SeedNotProven(uint256 blockNumber);
+    /// @notice Raised when nothing can be claimed yet.
+    error NothingToClaim(address staker);
+    /// @notice Raised when the worker is the zero address.
+    error ZeroWorker();
+    /// @notice Raised when `caller` is not the epoch's executor.
+    error NotExecutor(address caller, address expected);
+    /// @notice Raised by the constructor for an epoch length outside its bounds.
+    error EpochLengthOutOfBounds(uint256 epochBlocks, uint256 minBlocks, uint256 maxBlocks);
+
+    /// @notice Stakes `amount` AUTO base units of the caller; counts from the next epoch.
+    function stake(uint256 amount) external;
+
+    /// @notice Unstakes `amount` AUTO base units; the weight falls from the next epoch, the tokens can be
+    /// claimed after one full epoch.
+    function unstake(uint256 amount) external;
+
+    /// @notice Sends the caller's claimable tokens to `to`.
+    function claim(address to) external returns (uint256 amount);
+
+    /// @notice Names the key that executes for the caller, from the next epoch.
+    function setWorker(address worker) external;
+
+    /// @notice Records the current epoch's draw; anybody may. Does nothing when it is recorded.
+    function settle() external;
+
+    /// @notice Shows that the selected executor is present although there is nothing to execute.
+    function checkIn() external;
+
+    /// @notice Returns the Registry that this gate serves.
+    function registry() external view returns (address);
+
+    /// @notice Returns the token that is staked.
+    function autoToken() external view returns (address);
+
+    /// @notice Returns the source of seeds.
+    function seedSource() external view returns (ISeedSource);
+
+    /// @notice Returns the number of blocks in an epoch.
+    function epochBlocks() external view returns (uint256);
+
+    /// @notice Returns the current epoch: block number / `epochBlocks`.
+    function currentEpoch() external view returns (uint256 epoch);
+
+    /// @notice Returns who is drawn for the current epoch, recorded or not; (0, ANYONE): open to all.
+    /// Reverts `SeedNotProven`.
+    function selected() external view returns (address staker, address worker);
+
+    /// @notice Returns the last epoch whose draw was recorded and the result of it.
+    function lastSettled() external view returns (uint256 epoch, address staker, address worker);
+
+    /// @notice Returns the AUTO base units that `staker` has staked.
+    function stakeOf(address staker) external view returns (uint256 amount);
+
+    /// @notice Returns the sum of all stakes in AUTO base units.
+    function totalStaked() external view returns (uint256 amount);
+
+    /// @notice Returns the weight of `staker` in units of `UNIT`.
+    function weightOf(address staker) external view returns (uint256 units);
+
+    /// @notice Returns the sum of all weights in units of `UNIT`.
+    function totalWeight() external view returns (uint256 units);
+
+    /// @notice Returns the key that executes for `staker` in the current epoch, if it is drawn.
+    function workerOf(address staker) external view returns (address worker);
+
+    /// @notice Returns what `staker` has unstaked and not claimed, and the epoch from which it can claim all.
+    function unstakingOf(address staker) external view returns (uint256 amount, uint256 claimableFrom);
+
+    /// @notice Returns the last epoch in which `worker` executed or checked in as the selected executor.
+    function lastPresence(address worker) external view returns (uint256 epoch);
+}

@@ -1,0 +1,1 @@
+//! Rust types of the contracts, generated from abi/errand.sol.

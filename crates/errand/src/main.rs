@@ -1,0 +1,2 @@
+//! Errand.
+fn main() {}

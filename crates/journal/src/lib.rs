@@ -1,0 +1,1 @@
+//! What must survive a crash: opaque records, intents and in-flight transactions.

@@ -1,0 +1,1 @@
+//! Pure simulation: a state snapshot, the revm runner and the read sets it records.

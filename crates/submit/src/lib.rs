@@ -1,0 +1,1 @@
+//! One owner per account: nonces, fees, replacement, receipts.

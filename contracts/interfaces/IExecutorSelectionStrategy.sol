@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity >=0.8.24;
 
-/// The executor that stands for everybody: the work is open to all.
-address constant ANYONE = 0xffFfFfFFFFfFFFfffFfFFfFFFFfFffFFfFFFFfFf;
+// The executor that stands for everybody: the work is open to all.
+address constant ANYONE = 0xFFfFfFffFFfffFFfFFfFFFFFffFFFffffFfFFFfF;
 
 /**
  * @title Executor selection strategy (ESS)

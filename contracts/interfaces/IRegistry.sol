@@ -54,30 +54,38 @@ interface IRegistry {
         uint256 fee;
     }
 
-    /// Gas units that metering adds to what it measures. Forks reprice gas: the owner may adjust each, up to
-    /// `MAX_OVERHEAD`. `make calibrate` prints the values that fit.
-    struct GasSchedule {
-        /// single execution paid in ETH: everything after the last measurement, the payout included
-        uint24 tailEth;
-        /// single execution paid in AUTO: everything after the last measurement, the pull included
-        uint24 tailAuto;
+    /// What fees are computed from, beside what is measured. Forks reprice gas, so the owner may adjust each
+    /// field up to what its type holds, and the tip up to `MAX_TIP_CAP`. All but the tip are gas units.
+    struct FeeSettings {
+        /// wei per gas of the executor's tip that is paid at most
+        uint48 tipCapWei;
+        /// a transaction as such; charged once in each
+        uint16 txBase;
+        /// per token of call data: a zero byte is one token, any other four (EIP-7623)
+        uint8 tokenGas;
+        /// per token of call data where the floor price of EIP-7623 applies
+        uint8 floorTokenGas;
+        /// single execution paid in ETH: what follows the last measurement, the payout included
+        uint16 tailEth;
+        /// single execution paid in AUTO: what follows the last measurement, the pull included
+        uint16 tailAuto;
         /// batch entry paid in ETH: what lies outside the measured part of its frame
-        uint24 entryEth;
+        uint16 entryEth;
         /// batch entry paid in AUTO: what lies outside the measured part of its frame
-        uint24 entryAuto;
-        /// a batch's shared work, divided by the number of entries
-        uint24 shared;
+        uint16 entryAuto;
+        /// per word of a batch entry's call data: its way into the frame
+        uint16 entryWord;
+        /// what a batch does once, divided by the number of entries
+        uint16 shared;
         /// pushing ETH back to the user
-        uint24 refund;
+        uint16 refund;
         /// crediting it instead when the push fails
-        uint24 credit;
-        /// what the EVM refunds for clearing a one-shot Request's hash
+        uint16 credit;
+        /// what the EVM refunds when a one-shot Request's hash is cleared
         uint16 clearing;
-        /// per word of a batch entry's call data, for its way into the frame
-        uint8 entryWord;
-        /// `IExecutorGate.executed`, per call
+        /// telling the gate what was executed, per call
         uint16 report;
-        /// `IExecutorGate.executed`, per id
+        /// telling the gate what was executed, per id
         uint16 reportPerId;
     }
 
@@ -106,7 +114,8 @@ interface IRegistry {
     );
     /// @notice Emitted when its user cancelled a Request.
     event HashedReqCancelled(uint256 indexed id);
-    /// @notice Emitted when an entry of a batch failed and was undone; `reason` is cut to 256 bytes.
+    /// @notice Emitted when an entry of a batch failed and was undone; `reason` is one of this interface's
+    /// errors.
     event ReqFailed(uint256 indexed id, bytes reason);
     /// @notice Emitted when ETH could not be pushed to `account` and waits for `withdraw`.
     event Credited(address indexed account, uint256 amountWei);
@@ -116,10 +125,8 @@ interface IRegistry {
     event GateSet(address indexed gate);
     /// @notice Emitted when the owner changed the price oracle; `autoPerEth` is its price at that moment.
     event PriceOracleSet(address indexed oracle, uint256 autoPerEth);
-    /// @notice Emitted when the owner changed the tip that is paid at most.
-    event TipCapSet(uint256 tipCapWei);
-    /// @notice Emitted when the owner changed the gas schedule.
-    event GasScheduleSet(GasSchedule schedule);
+    /// @notice Emitted when the owner changed what fees are computed from.
+    event FeeSettingsSet(FeeSettings settings);
 
     /// @notice Raised when a state-changing function is entered from within another.
     error Reentered();
@@ -279,11 +286,8 @@ interface IRegistry {
     /// @notice Returns the oracle that values AUTO.
     function priceOracle() external view returns (IPriceOracle);
 
-    /// @notice Returns the tip in wei per gas that is paid at most.
-    function tipCap() external view returns (uint256);
-
-    /// @notice Returns the gas units that metering adds.
-    function gasSchedule() external view returns (GasSchedule memory);
+    /// @notice Returns what fees are computed from.
+    function feeSettings() external view returns (FeeSettings memory);
 
     /// @notice Returns the contract that users approve for AUTO payments.
     function autoPayments() external view returns (address);
@@ -308,9 +312,6 @@ interface IRegistry {
     /// @notice Changes the oracle; its price may differ from the last by a factor of 2. Only the owner.
     function setPriceOracle(IPriceOracle oracle) external;
 
-    /// @notice Changes the highest tip that is paid, in wei per gas, up to `MAX_TIP_CAP`. Only the owner.
-    function setTipCap(uint256 tipCapWei) external;
-
-    /// @notice Changes the gas schedule, each field up to `MAX_OVERHEAD`. Only the owner.
-    function setGasSchedule(GasSchedule calldata schedule) external;
+    /// @notice Changes what fees are computed from; the tip up to `MAX_TIP_CAP`. Only the owner.
+    function setFeeSettings(FeeSettings calldata settings) external;
 }

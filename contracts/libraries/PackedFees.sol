@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.36;
+
+import {IRegistry} from "../interfaces/IRegistry.sol";
+
+/// `IRegistry.FeeSettings` in one word, so that an execution loads them with one SLOAD.
+type PackedFees is uint256;
+
+using {
+    tipCapWei,
+    txBase,
+    tokenGas,
+    floorTokenGas,
+    tailEth,
+    tailAuto,
+    entryEth,
+    entryAuto,
+    entryWord,
+    shared,
+    refund,
+    credit,
+    clearing,
+    report,
+    reportPerId,
+    unpack
+} for PackedFees global;
+
+function _u16(PackedFees fees, uint256 shift) pure returns (uint256) {
+    return (PackedFees.unwrap(fees) >> shift) & 0xffff;
+}
+
+function tipCapWei(PackedFees fees) pure returns (uint256) {
+    return PackedFees.unwrap(fees) & 0xffffffffffff;
+}
+
+function txBase(PackedFees fees) pure returns (uint256) {
+    return _u16(fees, 48);
+}
+
+function tokenGas(PackedFees fees) pure returns (uint256) {
+    return (PackedFees.unwrap(fees) >> 64) & 0xff;
+}
+
+function floorTokenGas(PackedFees fees) pure returns (uint256) {
+    return (PackedFees.unwrap(fees) >> 72) & 0xff;
+}
+
+function tailEth(PackedFees fees) pure returns (uint256) {
+    return _u16(fees, 80);
+}
+
+function tailAuto(PackedFees fees) pure returns (uint256) {
+    return _u16(fees, 96);
+}
+
+function entryEth(PackedFees fees) pure returns (uint256) {
+    return _u16(fees, 112);
+}
+
+function entryAuto(PackedFees fees) pure returns (uint256) {
+    return _u16(fees, 128);
+}
+
+function entryWord(PackedFees fees) pure returns (uint256) {
+    return _u16(fees, 144);
+}
+
+function shared(PackedFees fees) pure returns (uint256) {
+    return _u16(fees, 160);
+}
+
+function refund(PackedFees fees) pure returns (uint256) {
+    return _u16(fees, 176);
+}
+
+function credit(PackedFees fees) pure returns (uint256) {
+    return _u16(fees, 192);
+}
+
+function clearing(PackedFees fees) pure returns (uint256) {
+    return _u16(fees, 208);
+}
+
+function report(PackedFees fees) pure returns (uint256) {
+    return _u16(fees, 224);
+}
+
+function reportPerId(PackedFees fees) pure returns (uint256) {
+    return _u16(fees, 240);
+}
+
+function pack(IRegistry.FeeSettings memory s) pure returns (PackedFees) {
+    uint256 word = uint256(s.tipCapWei) | (uint256(s.txBase) << 48) | (uint256(s.tokenGas) << 64);
+    word |= (uint256(s.floorTokenGas) << 72) | (uint256(s.tailEth) << 80) | (uint256(s.tailAuto) << 96);
+    word |= (uint256(s.entryEth) << 112) | (uint256(s.entryAuto) << 128) | (uint256(s.entryWord) << 144);
+    word |= (uint256(s.shared) << 160) | (uint256(s.refund) << 176) | (uint256(s.credit) << 192);
+    word |= (uint256(s.clearing) << 208) | (uint256(s.report) << 224) | (uint256(s.reportPerId) << 240);
+    return PackedFees.wrap(word);
+}
+
+// Each field is masked to its own width above, so no cast below can cut anything off.
+function unpack(PackedFees fees) pure returns (IRegistry.FeeSettings memory s) {
+    s.tipCapWei = uint48(fees.tipCapWei());
+    s.txBase = uint16(fees.txBase());
+    s.tokenGas = uint8(fees.tokenGas());
+    s.floorTokenGas = uint8(fees.floorTokenGas());
+    s.tailEth = uint16(fees.tailEth());
+    s.tailAuto = uint16(fees.tailAuto());
+    s.entryEth = uint16(fees.entryEth());
+    s.entryAuto = uint16(fees.entryAuto());
+    s.entryWord = uint16(fees.entryWord());
+    s.shared = uint16(fees.shared());
+    s.refund = uint16(fees.refund());
+    s.credit = uint16(fees.credit());
+    s.clearing = uint16(fees.clearing());
+    s.report = uint16(fees.report());
+    s.reportPerId = uint16(fees.reportPerId());
+}

@@ -1,0 +1,473 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.36;
+
+import {IAutoPayments} from "../interfaces/IAutoPayments.sol";
+import {IExecutorGate} from "../interfaces/IExecutorGate.sol";
+import {IPriceOracle} from "../interfaces/IPriceOracle.sol";
+import {IRegistry} from "../interfaces/IRegistry.sol";
+import {BoundedCall} from "../libraries/BoundedCall.sol";
+import {CalldataGas} from "../libraries/CalldataGas.sol";
+import {FeeMath} from "../libraries/FeeMath.sol";
+import {PackedFees} from "../libraries/PackedFees.sol";
+import {Requests} from "../libraries/Requests.sol";
+import {RegistryBook} from "./RegistryBook.sol";
+
+/**
+ * @title Registry
+ * @notice See IRegistry.
+ *
+ * @dev MONEY. The Registry owes every registered Request its `initEthSent` and every account its credit, and
+ * holds at least that. Nothing is inferred from balances: ETH that a target sends during its call is counted
+ * by `receive`, which accepts it at no other time; ETH forced in otherwise belongs to nobody. For every
+ * execution refund + fee + ETH for the call = deposit + ETH received, to the wei.
+ *
+ * METERING. An execution is charged max(txBase + tokenGas * T + measured + tail, txBase + floorTokenGas * T),
+ * less the refund for clearing a hash. T is counted from the Request's own words, so padded call data earn
+ * nothing. `measured` ends before the payments; what they and the log cost is in the tail. What a target is
+ * refunded for clearing its own storage cannot be seen here and is charged.
+ *
+ * REENTRANCY. One transient word guards every function that changes state. It also knows whether this
+ * transaction's base is charged: a contract that calls ten times is paid it once.
+ *
+ * ISOLATION. Targets are called by Forwarders, which hold nothing; the users' AUTO allowances are held by
+ * AutoPayments, which obeys this contract only. None of them can be a target.
+ *
+ * STARVATION. Whatever could fail quietly for want of gas has its gas checked first, and all reverts: a
+ * batch entry's frame, a refund, the report to the gate.
+ *
+ * LIVENESS. Cancelling and withdrawing depend on nobody. Executing depends on the gate, and where fees are in
+ * AUTO on the oracle; the owner can replace both.
+ */
+contract Registry is RegistryBook {
+    /// @notice Percent of the charged gas up to which `expectedGas` may go.
+    uint256 public constant EXPECTED_GAS_PERCENT = 102;
+    /// @notice Gas that must be left beside a batch entry's `gasLimit`.
+    uint256 public constant FRAME_RESERVE = 30_000;
+    /// @notice Gas with which a refund is pushed, the stipend included.
+    uint256 public constant REFUND_GAS = 10_000;
+    /// @notice Gas that `IExecutorGate.authorize` gets.
+    uint256 public constant AUTHORIZE_GAS = 500_000;
+    /// @notice Gas used by `IExecutorGate.authorize` that is charged at most; the rest is the executor's.
+    uint256 public constant AUTHORIZE_CHARGED = 10_000;
+    /// @notice Gas that `IExecutorGate.executed` gets.
+    uint256 public constant EXECUTED_GAS = 40_000;
+    /// @notice Gas that `IExecutorGate.executed` gets in addition per id.
+    uint256 public constant EXECUTED_GAS_PER_ID = 8000;
+
+    /// What the EVM adds to the gas of a call that carries ETH.
+    uint256 private constant STIPEND = 2300;
+    /// Gas that must be left before a refund so that it gets its own: a cold account that does not exist
+    /// costs 36,600, and one part in 64 stays behind.
+    uint256 private constant REFUND_RESERVE = 45_000;
+    /// Bytes of a failed frame's error that are logged: `CallFailed` with 256 bytes of reason.
+    uint256 private constant MAX_FRAME_REASON = 356;
+    /// Tokens of a call's words that are not the Request's: selector, id, offset and expectedGas.
+    uint256 private constant TOKENS_SINGLE = 132;
+    /// The same for a batch entry: its offset, id, the Request's offset, expectedGas and gasLimit.
+    uint256 private constant TOKENS_ENTRY = 182;
+    /// Words of a Request's encoding before its call data.
+    uint256 private constant HEAD_WORDS = 11;
+    /// Seed of the transient slots that mark recurring Requests as run.
+    uint256 private constant RAN_SEED = uint256(keccak256("errand.registry.ran"));
+
+    /// What all Requests of one call have in common; gas units.
+    struct Terms {
+        /// who executes and is paid
+        address executor;
+        /// charged whatever a Request does: its share of the transaction
+        uint256 baseGas;
+        /// added to what is measured, by currency
+        uint256 tailEth;
+        uint256 tailAuto;
+        /// added per word of a Request's encoding
+        uint256 wordGas;
+        /// tokens of call data beside the Request's own
+        uint256 extraTokens;
+        /// floor price of a token; 0 when the transaction's base is charged already
+        uint256 floorTokenGas;
+        PackedFees fees;
+    }
+
+    /// What one Request is charged by.
+    struct Meter {
+        /// gas left when measuring began
+        uint256 gasStart;
+        /// gas units that are not measured
+        uint256 fixedGas;
+        /// gas units charged at least
+        uint256 floorGas;
+        /// wei per gas
+        uint256 gasPrice;
+        /// AUTO base units per ETH, times 1e18; 0 where the fee is in ETH
+        uint256 autoPerEth;
+        /// what the executor says will be charged
+        uint256 expectedGas;
+        PackedFees fees;
+    }
+
+    constructor(
+        address owner_,
+        address autoToken,
+        IExecutorGate gate_,
+        IPriceOracle oracle,
+        FeeSettings memory settings
+    ) RegistryBook(owner_, autoToken, gate_, oracle, settings) {}
+
+    /// @inheritdoc IRegistry
+    function executeHashedReq(uint256 id, Request calldata r, uint256 expectedGas)
+        external
+        returns (uint256 gasUsed)
+    {
+        uint256 gasStart = gasleft();
+        Terms memory terms = _openTerms();
+        PackedFees fees = terms.fees;
+        terms.tailEth = fees.tailEth();
+        terms.tailAuto = fees.tailAuto();
+        terms.extraTokens = TOKENS_SINGLE;
+
+        uint256[] memory ids;
+        bool report;
+        if (!_isGranted()) {
+            ids = new uint256[](1);
+            ids[0] = id;
+            uint256 uncharged;
+            (report, uncharged) = _authorize(ids);
+            // A later start leaves out what the gate used beyond its allowance.
+            gasStart -= uncharged;
+            if (report) terms.baseGas += fees.report() + fees.reportPerId();
+        }
+
+        uint256 payout;
+        (gasUsed,, payout) = _execute(id, r, expectedGas, terms, gasStart);
+
+        if (report) _report(ids, 1);
+        _pay(payout);
+        _frame = USED;
+    }
+
+    /// @inheritdoc IRegistry
+    function executeHashedReqs(Execution[] calldata executions) external returns (Outcome[] memory outcomes) {
+        require(executions.length != 0, EmptyBatch());
+        Terms memory terms = _openTerms();
+        PackedFees fees = terms.fees;
+        terms.baseGas += fees.shared();
+        terms.tailEth = fees.entryEth();
+        terms.tailAuto = fees.entryAuto();
+        terms.wordGas = fees.entryWord();
+        terms.extraTokens = TOKENS_ENTRY;
+
+        uint256[] memory ids;
+        bool report;
+        if (!_isGranted()) {
+            ids = new uint256[](executions.length);
+            for (uint256 i; i < executions.length; ++i) {
+                ids[i] = executions[i].id;
+            }
+            uint256 gasBefore = gasleft();
+            uint256 uncharged;
+            (report, uncharged) = _authorize(ids);
+            terms.baseGas += gasBefore - gasleft() - uncharged;
+            if (report) terms.baseGas += fees.report() + ids.length * fees.reportPerId();
+        }
+        terms.baseGas /= executions.length;
+
+        uint256 payout;
+        uint256 succeeded;
+        (outcomes, ids, succeeded, payout) = _executeAll(executions, terms, ids);
+
+        if (report) _report(ids, succeeded);
+        _pay(payout);
+        _frame = USED;
+    }
+
+    /**
+     * @notice Executes one entry of a batch. Only this contract calls it: what fails is undone as a whole.
+     * @return gasCharged gas units charged to the user.
+     * @return fee wei, or AUTO base units.
+     * @return payout wei to be paid to the executor.
+     */
+    function executeInFrame(uint256 id, Request calldata r, uint256 expectedGas, Terms calldata terms)
+        external
+        returns (uint256 gasCharged, uint256 fee, uint256 payout)
+    {
+        uint256 gasStart = gasleft();
+        require(msg.sender == address(this), OnlySelf());
+        return _execute(id, r, expectedGas, terms, gasStart);
+    }
+
+    /// Locks the Registry; the first execution of a transaction carries its base.
+    function _openTerms() private returns (Terms memory terms) {
+        PackedFees fees = _fees;
+        terms.fees = fees;
+        terms.executor = msg.sender;
+        if (_enter() == UNTOUCHED) {
+            terms.baseGas = fees.txBase();
+            terms.floorTokenGas = fees.floorTokenGas();
+        }
+    }
+
+    /// Whether the gate has granted this block to the caller before.
+    function _isGranted() private view returns (bool) {
+        uint256 granted = _grant;
+        return address(uint160(granted)) == msg.sender && granted >> 160 >= block.number;
+    }
+
+    /// Asks the gate, and remembers a grant for later blocks.
+    function _authorize(uint256[] memory ids) private returns (bool report, uint256 uncharged) {
+        address gate_ = _gateAddress();
+        uint256 gasBefore = gasleft();
+        (bool success, uint256 size, uint256 until, uint256 reported) =
+            BoundedCall.call(gate_, AUTHORIZE_GAS, abi.encodeCall(IExecutorGate.authorize, (msg.sender, ids)));
+        uint256 used = gasBefore - gasleft();
+        if (used > AUTHORIZE_CHARGED) uncharged = used - AUTHORIZE_CHARGED;
+
+        require(success && size >= 64 && until <= type(uint48).max && reported <= 1, GateFailed(gate_));
+        require(until >= block.number, NotExecutor(msg.sender));
+        if (until > block.number) {
+            _grant = until << 160 | uint160(msg.sender);
+        } else {
+            report = reported == 1;
+        }
+    }
+
+    /// Tells the gate what was executed; whatever it makes of it changes nothing.
+    function _report(uint256[] memory ids, uint256 count) private {
+        assembly ("memory-safe") {
+            mstore(ids, count)
+        }
+        uint256 allowance = EXECUTED_GAS + count * EXECUTED_GAS_PER_ID;
+        bytes memory data = abi.encodeCall(IExecutorGate.executed, (msg.sender, ids));
+        _requireForwardable(allowance + STIPEND);
+        BoundedCall.call(_gateAddress(), allowance, data);
+    }
+
+    function _pay(uint256 payout) private {
+        if (payout != 0) require(_send(msg.sender, payout, gasleft()), PaymentRefused(msg.sender));
+    }
+
+    /// Runs the entries of a batch, each in a frame of its own; `ids` becomes those that succeeded.
+    function _executeAll(Execution[] calldata executions, Terms memory terms, uint256[] memory ids)
+        private
+        returns (Outcome[] memory outcomes, uint256[] memory, uint256 succeeded, uint256 payout)
+    {
+        outcomes = new Outcome[](executions.length);
+        bytes memory firstReason;
+        for (uint256 i; i < executions.length; ++i) {
+            (bytes memory reason, uint256 entryPayout) = _tryExecute(executions[i], terms, outcomes[i]);
+            if (outcomes[i].success) {
+                payout += entryPayout;
+                if (ids.length != 0) ids[succeeded] = executions[i].id;
+                ++succeeded;
+            } else {
+                if (i == 0) firstReason = reason;
+                emit ReqFailed(executions[i].id, reason);
+            }
+        }
+        require(succeeded != 0, NoneSucceeded(firstReason));
+        return (outcomes, ids, succeeded, payout);
+    }
+
+    function _tryExecute(Execution calldata e, Terms memory terms, Outcome memory outcome)
+        private
+        returns (bytes memory reason, uint256 payout)
+    {
+        // The input is needed for the call only. Its memory is used again for the next entry: the price of
+        // memory grows with its square.
+        uint256 free;
+        assembly ("memory-safe") {
+            free := mload(0x40)
+        }
+        bytes memory input = abi.encodeCall(this.executeInFrame, (e.id, e.request, e.expectedGas, terms));
+        assembly ("memory-safe") {
+            mstore(0x40, free)
+        }
+
+        uint256 gasLimit = e.gasLimit;
+        _requireForwardable(gasLimit + FRAME_RESERVE);
+        bool success;
+        assembly ("memory-safe") {
+            success := call(gasLimit, address(), 0, add(input, 32), mload(input), free, 0x60)
+            if success {
+                mstore(outcome, 1)
+                mstore(add(outcome, 0x20), mload(free))
+                mstore(add(outcome, 0x40), mload(add(free, 0x20)))
+                payout := mload(add(free, 0x40))
+            }
+        }
+        if (!success) reason = BoundedCall.returned(MAX_FRAME_REASON);
+    }
+
+    /// Executes one Request, up to paying the executor its ETH.
+    function _execute(
+        uint256 id,
+        Request calldata r,
+        uint256 expectedGas,
+        Terms memory terms,
+        uint256 gasStart
+    ) private returns (uint256 gasCharged, uint256 fee, uint256 payout) {
+        uint256 pointer = _take(id, r);
+        Meter memory m = _meter(r, expectedGas, terms, pointer);
+        m.gasStart = gasStart;
+        if (r.payWithAUTO) {
+            m.autoPerEth = _autoPerEth();
+            _requireAuto(r.user, _fee(m, r.insertFeeAmount ? expectedGas : m.fixedGas));
+        }
+        if (r.insertFeeAmount) Requests.insert(pointer, _feeIndex(r.verifyUser), _fee(m, expectedGas));
+
+        uint256 available = _callTarget(id, r, pointer);
+
+        (gasCharged, fee, payout) = _settle(r, m, terms.executor, available);
+
+        emit HashedReqExecuted(id, terms.executor, !r.isAlive, fee, r.payWithAUTO);
+    }
+
+    /// Proves that the Request is the registered one and sees to it that it does not run again.
+    function _take(uint256 id, Request calldata r) private returns (uint256 pointer) {
+        bytes32 hash;
+        (pointer, hash) = Requests.load(r);
+        require(_hashedReqs[id] == hash, RequestMismatch(id));
+        if (r.isAlive) _markRun(id);
+        else delete _hashedReqs[id];
+    }
+
+    /// Calls the target. Returns the wei that are there for fee and refund.
+    function _callTarget(uint256 id, Request calldata r, uint256 pointer)
+        private
+        returns (uint256 available)
+    {
+        _frame = CALLING;
+        bool success = Requests.call(
+            pointer,
+            _forwarderOf(r.verifyUser, r.insertFeeAmount),
+            r.target,
+            r.ethForCall,
+            r.verifyUser ? r.user : address(0)
+        );
+        if (!success) revert CallFailed(id, BoundedCall.returned(256));
+        available = r.initEthSent - r.ethForCall + (_frame >> 8);
+        _frame = INSIDE;
+    }
+
+    /// Charges for an execution: refunds the user what is left, and pulls a fee in AUTO.
+    function _settle(Request calldata r, Meter memory m, address executor, uint256 available)
+        private
+        returns (uint256 gasCharged, uint256 fee, uint256 payout)
+    {
+        // Nothing expensive may come after this line but what the tail accounts for.
+        uint256 gasUsed = m.gasStart - gasleft() + m.fixedGas;
+        gasCharged = _max(gasUsed, m.floorGas);
+
+        uint256 refund = available;
+        if (!r.payWithAUTO) {
+            fee = _fee(m, r.insertFeeAmount ? m.expectedGas : gasCharged);
+            require(available >= fee, InsufficientPayment(fee, available));
+            refund -= fee;
+        }
+        // A refund is worth sending when it is more than sending it costs. Where the fee is in ETH and was
+        // not fixed before the call, that cost comes out of the refund.
+        uint256 gasWithRefund = _max(gasUsed + m.fees.refund(), m.floorGas);
+        uint256 pushCost = FeeMath.ethFee(gasWithRefund - gasCharged, m.gasPrice);
+        if (refund > pushCost) {
+            gasCharged = gasWithRefund;
+            if (!r.payWithAUTO && !r.insertFeeAmount) refund -= pushCost;
+        } else {
+            refund = 0;
+        }
+        if (r.insertFeeAmount) {
+            require(
+                m.expectedGas * 100 <= gasCharged * EXPECTED_GAS_PERCENT,
+                ExpectedGasTooHigh(m.expectedGas, gasCharged)
+            );
+        }
+
+        payout = available - refund;
+        if (refund != 0) {
+            (uint256 extraGas, uint256 withheld) = _refund(r.user, refund, m);
+            gasCharged += extraGas;
+            payout += withheld;
+        }
+        fee = payout;
+        if (r.payWithAUTO) {
+            fee = _fee(m, r.insertFeeAmount ? m.expectedGas : gasCharged);
+            IAutoPayments(autoPayments).pull(r.user, executor, fee);
+        }
+    }
+
+    /**
+     * Pushes a refund with little gas. When that fails, the user is credited, less what the attempt and the
+     * credit cost.
+     * @return extraGas gas units beyond what a refund is charged.
+     * @return withheld wei of the refund that pay for them.
+     */
+    function _refund(address user, uint256 refund, Meter memory m)
+        private
+        returns (uint256 extraGas, uint256 withheld)
+    {
+        uint256 gasBefore = gasleft();
+        require(gasBefore >= REFUND_RESERVE, InsufficientGas(gasBefore, REFUND_RESERVE));
+        if (_send(user, refund, REFUND_GAS - STIPEND)) return (0, 0);
+
+        uint256 used = gasBefore - gasleft() + m.fees.credit();
+        extraGas = used > m.fees.refund() ? used - m.fees.refund() : 0;
+        withheld = FeeMath.ethFee(extraGas, m.gasPrice);
+        if (withheld > refund) withheld = refund;
+        if (refund != withheld) _credit(user, refund - withheld);
+    }
+
+    /// What is known of a Request's charge before it runs.
+    function _meter(Request calldata r, uint256 expectedGas, Terms memory terms, uint256 pointer)
+        private
+        view
+        returns (Meter memory m)
+    {
+        PackedFees fees = terms.fees;
+        uint256 words = HEAD_WORDS + ((r.callData.length + 31) >> 5);
+        uint256 tokens = CalldataGas.tokens(pointer + 32, words) + terms.extraTokens;
+        m.fixedGas = terms.baseGas + tokens * fees.tokenGas() + terms.wordGas * words
+            + (r.payWithAUTO ? terms.tailAuto : terms.tailEth);
+        if (!r.isAlive) m.fixedGas -= fees.clearing();
+        m.floorGas = terms.floorTokenGas == 0 ? 0 : terms.baseGas + tokens * terms.floorTokenGas;
+        m.fees = fees;
+        m.expectedGas = expectedGas;
+        m.gasPrice = FeeMath.currentGasPrice(fees.tipCapWei());
+    }
+
+    /// The fee for `gas` units in the Request's currency.
+    function _fee(Meter memory m, uint256 gas) private pure returns (uint256) {
+        return
+            m.autoPerEth == 0
+                ? FeeMath.ethFee(gas, m.gasPrice)
+                : FeeMath.autoFee(gas, m.gasPrice, m.autoPerEth);
+    }
+
+    function _requireAuto(address user, uint256 fee) private view {
+        uint256 available = IAutoPayments(autoPayments).available(user);
+        require(available >= fee, InsufficientAuto(fee, available));
+    }
+
+    /// A one-shot's hash is gone once it ran; a recurring Request is marked for this transaction.
+    function _markRun(uint256 id) private {
+        uint256 slot = RAN_SEED ^ id;
+        bool ran;
+        assembly ("memory-safe") {
+            ran := tload(slot)
+            tstore(slot, 1)
+        }
+        require(!ran, AlreadyExecuted(id));
+    }
+
+    function _forwarderOf(bool verifyUser, bool insertFeeAmount) private view returns (address) {
+        if (verifyUser) return insertFeeAmount ? userFeeForwarder : userForwarder;
+        return insertFeeAmount ? feeForwarder : plainForwarder;
+    }
+
+    /// Reverts unless a call can be given `gas` units: one part in 64 of what is left stays behind.
+    function _requireForwardable(uint256 gas) private view {
+        uint256 forwardable = gasleft() - gasleft() / 64;
+        require(forwardable >= gas, InsufficientGas(forwardable, gas));
+    }
+
+    function _max(uint256 a, uint256 b) private pure returns (uint256) {
+        return a > b ? a : b;
+    }
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.36;
+
+import {IExecutorGate} from "../interfaces/IExecutorGate.sol";
+import {IPriceOracle} from "../interfaces/IPriceOracle.sol";
+import {IRegistry} from "../interfaces/IRegistry.sol";
+import {BoundedCall} from "../libraries/BoundedCall.sol";
+import {PackedFees, pack} from "../libraries/PackedFees.sol";
+import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
+import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
+
+/**
+ * @title What the owner of a Registry may change: all of it
+ * @notice Gate, price oracle and fee settings, each within immutable bounds. None of them can touch a
+ * registered Request's ETH beyond a fee so bounded, nor keep a user from cancelling. In a production
+ * deployment the owner is OpenZeppelin's TimelockController.
+ */
+abstract contract RegistrySettings is IRegistry, Ownable2Step {
+    /// @notice The highest tip, in wei per gas, that the owner can have users pay.
+    uint256 public constant MAX_TIP_CAP = 1000 gwei;
+    /// @notice The factor by which a new oracle's price may differ from the last one's.
+    uint256 public constant MAX_PRICE_STEP = 2;
+
+    /// Gas that an oracle gets.
+    uint256 private constant ORACLE_GAS = 100_000;
+    /// No price lies above: it could only make a fee overflow.
+    uint256 private constant MAX_AUTO_PER_ETH = type(uint128).max;
+
+    PackedFees internal _fees;
+
+    /// The gate and since when it is, in one word.
+    IExecutorGate private _gate;
+    uint48 private _gateSince;
+
+    /// The executor (low 160 bits) whom the gate granted all blocks through the one in the bits above.
+    uint256 internal _grant;
+
+    IPriceOracle private _priceOracle;
+    /// The price at the last change of oracle: what a step is measured from when the old oracle is silent.
+    uint128 private _lastAutoPerEth;
+
+    constructor(address owner_, IExecutorGate gate_, IPriceOracle oracle, FeeSettings memory settings)
+        Ownable(owner_)
+    {
+        _setGate(gate_);
+        _setPriceOracle(oracle, _priceOf(oracle));
+        _setFeeSettings(settings);
+    }
+
+    /// @inheritdoc IRegistry
+    function setGate(IExecutorGate gate_) external onlyOwner {
+        _requireIdle();
+        _setGate(gate_);
+    }
+
+    /// @inheritdoc IRegistry
+    function setPriceOracle(IPriceOracle oracle) external onlyOwner {
+        _requireIdle();
+        uint256 last = _lastAutoPerEth;
+        (bool known, uint256 current) = _tryPriceOf(_priceOracle);
+        if (known) last = current;
+        uint256 next = _priceOf(oracle);
+        require(next <= last * MAX_PRICE_STEP && last <= next * MAX_PRICE_STEP, PriceStepTooLarge(last, next));
+        _setPriceOracle(oracle, next);
+    }
+
+    /// @inheritdoc IRegistry
+    function setFeeSettings(FeeSettings calldata settings) external onlyOwner {
+        _requireIdle();
+        _setFeeSettings(settings);
+    }
+
+    /// @inheritdoc IRegistry
+    function gate() external view returns (IExecutorGate) {
+        return _gate;
+    }
+
+    /// @inheritdoc IRegistry
+    function gateSince() external view returns (uint256) {
+        return _gateSince;
+    }
+
+    /// @inheritdoc IRegistry
+    function grant() external view returns (address executor, uint256 untilBlock) {
+        return (address(uint160(_grant)), _grant >> 160);
+    }
+
+    /// @inheritdoc IRegistry
+    function priceOracle() external view returns (IPriceOracle) {
+        return _priceOracle;
+    }
+
+    /// @inheritdoc IRegistry
+    function feeSettings() external view returns (FeeSettings memory) {
+        return _fees.unpack();
+    }
+
+    /// The gate, for asking it.
+    function _gateAddress() internal view returns (address) {
+        return address(_gate);
+    }
+
+    /// What one ETH is worth in AUTO base units, times 1e18; reverts when the oracle does not know.
+    function _autoPerEth() internal view returns (uint256) {
+        return _priceOf(_priceOracle);
+    }
+
+    /// Reverts inside an execution: a target must not change what it is charged by.
+    function _requireIdle() internal view virtual;
+
+    function _setGate(IExecutorGate gate_) private {
+        require(address(gate_).code.length != 0, NotContract(address(gate_)));
+        _gate = gate_;
+        _gateSince = uint48(block.timestamp);
+        delete _grant;
+        emit GateSet(address(gate_));
+    }
+
+    function _setPriceOracle(IPriceOracle oracle, uint256 price) private {
+        _priceOracle = oracle;
+        _lastAutoPerEth = uint128(price); // at most MAX_AUTO_PER_ETH
+        emit PriceOracleSet(address(oracle), price);
+    }
+
+    function _setFeeSettings(FeeSettings memory settings) private {
+        require(settings.tipCapWei <= MAX_TIP_CAP, AboveMaximum(settings.tipCapWei, MAX_TIP_CAP));
+        _fees = pack(settings);
+        emit FeeSettingsSet(settings);
+    }
+
+    function _priceOf(IPriceOracle oracle) private view returns (uint256 price) {
+        bool known;
+        (known, price) = _tryPriceOf(oracle);
+        require(known, PriceUnknown(address(oracle)));
+    }
+
+    function _tryPriceOf(IPriceOracle oracle) private view returns (bool known, uint256 price) {
+        uint256 size;
+        (known, size, price) =
+            BoundedCall.read(address(oracle), ORACLE_GAS, abi.encodeCall(IPriceOracle.autoPerEth, ()));
+        known = known && size >= 32 && price != 0 && price <= MAX_AUTO_PER_ETH;
+    }
+}

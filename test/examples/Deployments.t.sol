@@ -5,17 +5,11 @@ import {Test} from "forge-std/Test.sol";
 import {Deployments} from "script/Deployments.sol";
 
 contract Recorder is Deployments {
-    function doRecord(
-        string memory name,
-        address where,
-        bytes memory arguments
-    ) external {
+    function doRecord(string memory name, address where, bytes memory arguments) external {
         record(name, where, arguments);
     }
 
-    function doMerge(
-        string memory existing
-    ) external returns (string memory) {
+    function doMerge(string memory existing) external returns (string memory) {
         return merged(existing);
     }
 
@@ -23,9 +17,7 @@ contract Recorder is Deployments {
         write();
     }
 
-    function find(
-        string memory name
-    ) external view returns (address) {
+    function find(string memory name) external view returns (address) {
         return deployed(name);
     }
 }

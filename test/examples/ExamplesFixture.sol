@@ -158,6 +158,14 @@ abstract contract ExamplesFixture is Test {
         }
     }
 
+    /// Gives the user 1,000 AUTO, and the Registry leave to take them.
+    function fundAuto() internal {
+        address spender = registry.autoPayments();
+        autoToken.mint(user, 1000 ether);
+        vm.prank(user);
+        autoToken.approve(spender, type(uint256).max);
+    }
+
     /// A Request without ETH, not registered yet.
     function request(address target, bytes memory data, bool insertFee, bool alive)
         internal
@@ -195,7 +203,7 @@ abstract contract ExamplesFixture is Test {
             // What a keeper does: run it once, see what is charged, and ask for a little less.
             uint256 snapshot = vm.snapshotState();
             vm.prank(executor);
-            expectedGas = registry.executeHashedReq(id, r, 21_000) * 99 / 100;
+            expectedGas = registry.executeHashedReq(id, r, 21_000) * 95 / 100;
             vm.revertToStateAndDelete(snapshot);
         }
         uint256 before = r.payWithAUTO ? autoToken.balanceOf(executor) : executor.balance;
@@ -218,6 +226,12 @@ abstract contract ExamplesFixture is Test {
         vm.prank(executor);
         vm.expectRevert(abi.encodeWithSelector(IRegistry.CallFailed.selector, id, reason));
         registry.executeHashedReq(id, r, expectedGas);
+    }
+
+    /// Returns which error it is.
+    function selectorOf(bytes memory reason) internal pure returns (bytes4) {
+        // forge-lint: disable-next-line(unsafe-typecast)
+        return bytes4(reason);
     }
 
     /// What example contracts hold of the tokens traded, and of ETH that is nobody's.

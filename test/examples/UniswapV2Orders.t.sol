@@ -225,7 +225,7 @@ contract UniswapV2OrdersRefusalsTest is OrdersFixture {
 
         vm.startPrank(user);
         token.approve(address(orders), type(uint256).max);
-        token.transfer(stranger, 2);
+        assertTrue(token.transfer(stranger, 2));
         vm.stopPrank();
         reason = abi.encodeWithSelector(selector, token, user, AMOUNT, AMOUNT - 2);
         assertFails(byUser, address(orders), _eth(user, _forEth()), reason);
@@ -233,7 +233,7 @@ contract UniswapV2OrdersRefusalsTest is OrdersFixture {
 
     function test_RevertWhen_SoldTokenTakesAFee() public {
         IERC20 deflating = _deflatingMarket();
-        deflating.transfer(user, AMOUNT);
+        assertTrue(deflating.transfer(user, AMOUNT));
         uint256 balance = deflating.balanceOf(user);
         vm.prank(user);
         deflating.approve(address(orders), balance);
@@ -416,6 +416,105 @@ contract UniswapV2OrdersTest is OrdersFixture {
     }
 }
 
+contract UniswapV2OrdersRegistryTest is OrdersFixture {
+    function test_WhenFeeComesFromOutput_StopLossNeedsNoDeposit() public {
+        UniswapV2Orders.Order memory o = _forEth();
+        o.stopOut = _quote(o) * 95 / 100;
+        o.minOut = _quote(o) * 80 / 100;
+        IRegistry.Request memory r = request(address(orders), _ethFee(user, 0, o), true, false);
+        uint256 id = register(r);
+        assertNotExecutable(
+            id, r, abi.encodeWithSelector(UniswapV2Orders.StopNotReached.selector, _quote(o), o.stopOut)
+        );
+
+        dump(15_000 ether);
+        uint256 output = _quote(o);
+        uint256 fee = execute(id, r);
+        assertGt(fee, 100_000 * 10 gwei);
+        assertEq(user.balance, output - fee);
+        assertEq(token.balanceOf(user), 0);
+        assertEq(address(registry).balance, 0);
+        assertNothingLeft(address(orders));
+    }
+
+    function test_WhenPaidByDeposit_TheRestComesBack() public {
+        UniswapV2Orders.Order memory o = _limit(path(weth, address(token)), 2 ether, 0);
+        o.minOut = _quote(o);
+        IRegistry.Request memory r = request(address(orders), _buy(user, o), false, false);
+        (r.initEthSent, r.ethForCall) = (2.1 ether, 2 ether);
+        uint256 id = register(r);
+        uint256 fee = execute(id, r);
+        assertGt(fee, 0);
+        assertEq(user.balance, 0.1 ether - fee);
+        assertEq(token.balanceOf(user), AMOUNT + o.minOut);
+        assertNothingLeft(address(orders));
+    }
+
+    function test_WhenPaidInAuto() public {
+        fundAuto();
+        UniswapV2Orders.Order memory o = _forOther();
+        o.minOut = _quote(o);
+        IRegistry.Request memory r = request(address(orders), _tokens(user, o), false, false);
+        r.payWithAUTO = true;
+        uint256 fee = execute(register(r), r);
+        assertGt(fee, 0);
+        assertEq(autoToken.balanceOf(user), 1000 ether - fee);
+        assertEq(other.balanceOf(user), o.minOut);
+    }
+
+    /// A fee counted in AUTO is sent as if it were wei: the Registry gives it back, and the user loses nothing
+    /// but the detour.
+    function test_WhenFeeInAutoIsTakenFromOutput_ItComesBack() public {
+        fundAuto();
+        vm.fee(1e6);
+        vm.txGasPrice(1e6);
+        UniswapV2Orders.Order memory o = _forEth();
+        uint256 output = _quote(o);
+        IRegistry.Request memory r = request(address(orders), _ethFee(user, 0, o), true, false);
+        r.payWithAUTO = true;
+        uint256 fee = execute(register(r), r);
+        assertGt(fee, 0);
+        assertEq(autoToken.balanceOf(user), 1000 ether - fee);
+        assertEq(user.balance, output);
+        assertNothingLeft(address(orders));
+    }
+
+    /// Whatever gas costs: executor and user share the output to the wei, or nothing happens.
+    function testFuzz_FeeAndRestAreTheOutput(uint256 baseFee, uint256 amountIn, uint256 keep) public {
+        baseFee = bound(baseFee, 1, 2000 gwei);
+        amountIn = bound(amountIn, 1 ether, 100_000 ether);
+        keep = bound(keep, 0, 100);
+        vm.fee(baseFee);
+        vm.txGasPrice(baseFee);
+        _fund(token, user, amountIn);
+        UniswapV2Orders.Order memory o = _limit(path(address(token), weth), amountIn, 0);
+        uint256 output = _quote(o);
+        o.minOut = output * keep / 100;
+        IRegistry.Request memory r = request(address(orders), _ethFee(user, 0, o), true, false);
+        uint256 id = register(r);
+
+        uint256 expectedGas = 200_000;
+        uint256 fee = expectedGas * baseFee * 13 / 10;
+        vm.prank(executor);
+        (bool success, bytes memory result) =
+            address(registry).call(abi.encodeCall(registry.executeHashedReq, (id, r, expectedGas)));
+        if (success) {
+            assertGe(user.balance, o.minOut);
+            assertEq(user.balance + executor.balance, output);
+            assertEq(executor.balance, fee);
+        } else {
+            assertGt(fee + o.minOut, output);
+            bytes memory reason = fee > output
+                ? abi.encodeWithSelector(UniswapV2Orders.FeeExceedsOutput.selector, fee, output)
+                : abi.encodeWithSelector(UniswapV2Orders.OutputTooLow.selector, output - fee, o.minOut);
+            assertEq(result, abi.encodeWithSelector(IRegistry.CallFailed.selector, id, reason));
+            assertEq(user.balance + executor.balance, 0);
+        }
+        assertEq(address(registry).balance, 0);
+        assertNothingLeft(address(orders));
+    }
+}
+
 contract UniswapV2OrdersAttackTest is OrdersFixture {
     HookedToken private hooked;
 
@@ -473,7 +572,6 @@ contract UniswapV2OrdersAttackTest is OrdersFixture {
         assertEq(token.balanceOf(address(wallet)), AMOUNT);
     }
 
-    /// forge-config: default.isolate = true
     function test_WhenTokenExecutesAnotherOrder_RegistryRefuses() public {
         IRegistry.Request memory own = request(
             address(orders),

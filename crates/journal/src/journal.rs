@@ -13,10 +13,14 @@ use std::{
     path::Path,
     sync::{Arc, mpsc},
     thread::JoinHandle,
+    time::Duration,
 };
 
 /// Calls that may wait for the writer before a caller has to.
 const QUEUE: usize = 64;
+
+/// Quiet time after which the log is folded into the file.
+const IDLE: Duration = Duration::from_millis(100);
 
 /// What a journal is for. It is written when the journal is made and never changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,12 +95,18 @@ impl Journal {
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || {
-                while let Ok(call) = queue.recv() {
-                    call(&mut store);
-                    for call in queue.try_iter() {
-                        call(&mut store);
+                loop {
+                    // The log is folded into the file when nobody waits, so that no answer waits for it.
+                    let next = if store.needs_checkpoint() {
+                        queue.recv_timeout(IDLE)
+                    } else {
+                        queue.recv().map_err(|_| mpsc::RecvTimeoutError::Disconnected)
+                    };
+                    match next {
+                        Ok(call) => call(&mut store),
+                        Err(mpsc::RecvTimeoutError::Timeout) => store.checkpoint(),
+                        Err(mpsc::RecvTimeoutError::Disconnected) => return,
                     }
-                    store.checkpoint();
                 }
             })
             .map_err(|source| JournalError::Io { path, source })?;
@@ -128,7 +138,7 @@ impl Journal {
     /// [`JournalError::WorkTaken`] or [`NonceTaken`](JournalError::NonceTaken) where an intent that is not
     /// settled has one of them.
     pub fn open_intent(&self, new: NewIntent) -> Result<Intent, JournalError> {
-        self.call(move |store| store.open_intent(&new))
+        self.call(move |store| store.open_intent(new))
     }
 
     /// Records a signed transaction of an open intent. Whoever gets an answer may send it.

@@ -17,6 +17,7 @@ use alloy::primitives::{
     Address,
     map::{HashMap, HashSet},
 };
+use errand_sim::Environment;
 use errand_types::{BlockDelta, BlockHead, NextBlock, RequestId};
 
 /// Ids that the gate is shown when it is asked for the turn as such.
@@ -31,9 +32,6 @@ pub enum EngineError {
     /// Nothing can be simulated.
     #[error(transparent)]
     Simulator(#[from] SimulatorError),
-    /// A block was removed whose parent is not known any more.
-    #[error("the parent of removed block {0} is not known: resync from the chain")]
-    UnknownParent(u64),
     /// The Registry does not answer as one should.
     #[error("the contract at {0} does not answer as a Registry")]
     NoRegistry(Address),
@@ -143,7 +141,12 @@ impl Engine {
         let head = self.head();
         let before = self.heads.iter().rev().nth(1);
         let interval = before.map_or(1, |before| head.timestamp.saturating_sub(before.timestamp).max(1));
-        errand_sim::next_block(head, now.max(head.timestamp + interval))
+        self.simulator.next_block(now.max(head.timestamp + interval))
+    }
+
+    /// What a transaction in the next block would pay, in wei per gas.
+    fn gas_price(&self, next: &NextBlock) -> u128 {
+        u128::from(next.base_fee) + self.policy.tip
     }
 
     /// Takes a step of the chain.
@@ -165,8 +168,7 @@ impl Engine {
             }
             BlockDelta::Removed { head } => {
                 self.heads.pop();
-                let parent = *self.heads.last().ok_or(EngineError::UnknownParent(head.number))?;
-                let changes = self.simulator.undo(head, &parent)?;
+                let changes = self.simulator.undo(head)?;
                 let book = self.book.undo(head)?;
                 for id in &book.added {
                     self.checks.remove(*id);
@@ -179,8 +181,9 @@ impl Engine {
             self.charged.remove(id);
         }
         self.changed.extend(book.added.iter().chain(&book.removed));
-        let next = self.next_block(now);
-        self.checks.invalidate(&changes, &next);
+        let block = self.next_block(now);
+        let gas_price = self.gas_price(&block);
+        self.checks.invalidate(&changes, &Environment { block, gas_price });
         Ok(())
     }
 
@@ -210,7 +213,7 @@ impl Engine {
         let Some(terms) = self.terms.clone() else {
             return Err(EngineError::NoRegistry(self.contracts.registry));
         };
-        let gas_price = u128::from(next.base_fee) + self.policy.tip;
+        let gas_price = self.gas_price(&next);
         let checker =
             Checker { contracts: &self.contracts, terms: &terms, executor: self.policy.executor, gas_price };
         let rechecked = self.checks.refresh(&checker, &mut self.simulator, &next, self.book.iter()).await?;

@@ -167,7 +167,9 @@ impl Quoter<'_> {
         let (gas_used, output) = match &run.outcome {
             Outcome::Success { gas_used, output, .. } => (*gas_used, output),
             Outcome::Revert { output, .. } => return self.read_failure(entry, expected_gas, output),
-            Outcome::Halt { reason, .. } => return Some(Quoted::Unknown(reason.clone())),
+            Outcome::Halt { reason, .. } => {
+                return Some(Quoted::Unknown(format!("the transaction halts: {reason:?}")));
+            }
             Outcome::Unknown(unknown) => return Some(Quoted::Unknown(unknown.to_string())),
         };
         let outcomes = IRegistry::executeHashedReqsCall::abi_decode_returns(output).unwrap_or_default();

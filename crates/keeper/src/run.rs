@@ -5,7 +5,7 @@ use crate::{
     engine::{Engine, EngineError, Policy},
     quote::Batch,
     report::{BlockReport, MinedReport, Observer, SentReport},
-    simulator::{Simulator, SimulatorError},
+    simulator::Simulator,
     sync::{self, BookSyncError},
 };
 use alloy::{network::EthereumWallet, primitives::U256, rpc::types::TransactionReceipt};
@@ -156,7 +156,7 @@ impl Keeper {
         }
         observer.synced(head.number, synced.book.len(), outside);
 
-        let simulator = Simulator::new(loader, self.sim, head);
+        let simulator = Simulator::new(loader, self.sim.clone(), head);
         let engine = Engine::new(self.contracts, self.policy.clone(), simulator, synced.book);
         let mut session = Session { keeper: self, engine, changed: BTreeSet::new(), kept_at: head.number };
         session.open_submitter(submitter).await?;
@@ -342,7 +342,7 @@ impl Session<'_> {
                 Update::NonceUsedByOther { tx_hash } => {
                     tracing::error!(nonce = event.nonce, ?tx_hash, "another process sends from this account");
                 }
-                Update::OutOfFunds { balance, .. } => {
+                Update::OutOfFunds { message, .. } => {
                     tracing::error!(
                         ?balance,
                         "the account is out of funds; watching on, sending when it is filled"

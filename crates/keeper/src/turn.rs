@@ -67,7 +67,7 @@ pub async fn turn(
     executor: Address,
     ids: &[RequestId],
 ) -> Result<Turn, SimulatorError> {
-    let ids = ids.iter().map(|id| U256::from(*id)).collect();
+    let ids = ids.iter().map(|id| U256::from(id.0)).collect();
     let call = CallSpec {
         origin: executor,
         caller: contracts.registry,
@@ -77,7 +77,7 @@ pub async fn turn(
         gas_limit: AUTHORIZE_GAS,
         gas_price: u128::from(next.base_fee),
     };
-    Ok(read(&simulator.run_one(next, Job::Frame(call)).await?, next))
+    Ok(read(&simulator.run_one(next, Job::Frame { call, transient: Vec::new() }).await?, next))
 }
 
 fn read(run: &Run, next: &NextBlock) -> Turn {
@@ -111,7 +111,7 @@ async fn view<C: SolCall>(
         gas_limit: VIEW_GAS,
         gas_price: 0,
     };
-    let run = simulator.run_one(next, Job::Frame(call)).await?;
+    let run = simulator.run_one(next, Job::Frame { call, transient: Vec::new() }).await?;
     Ok(match &run.outcome {
         Outcome::Success { output, .. } => C::abi_decode_returns(output).ok(),
         _ => None,

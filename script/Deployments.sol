@@ -7,10 +7,8 @@ import {VmSafe} from "forge-std/Vm.sol";
 /**
  * @title Deployments: the record of what was deployed on a chain, in `deployments/<chainId>.json`
  * @notice A deploying script calls `record` for each contract and `write` once at the end of `run()`. The
- * file
- * maps a name to `{address, block, arguments, codeHash, commit}`; names that the script does not record stay
- * as
- * they are.
+ * file maps a name to `{address, block, arguments, codeHash, commit}`; names that the script does not record
+ * stay as they are. The environment variable ERRAND_DEPLOYMENTS names another folder.
  *
  * `write` does so only while forge broadcasts: a dry run and a test deploy nothing, and so leave no trace.
  * Forge writes during its simulation, before it sends: should the sending fail, resume it or run it again.
@@ -33,11 +31,7 @@ abstract contract Deployments is Script {
     Deployment[] private _recorded;
 
     /// Records that the contract `name` was deployed at `where` with the ABI-encoded `arguments`.
-    function record(
-        string memory name,
-        address where,
-        bytes memory arguments
-    ) internal {
+    function record(string memory name, address where, bytes memory arguments) internal {
         require(where.code.length != 0, NothingDeployedAt(name, where));
         _recorded.push(Deployment(name, where, block.number, arguments));
     }
@@ -50,14 +44,12 @@ abstract contract Deployments is Script {
         ) {
             return;
         }
-        vm.createDir("deployments", true);
+        vm.createDir(_folder(), true);
         vm.writeJson(merged(_existing()), _path());
     }
 
     /// Returns the address of the contract `name`: recorded just now, or else in the chain's file.
-    function deployed(
-        string memory name
-    ) internal view returns (address) {
+    function deployed(string memory name) internal view returns (address) {
         for (uint256 i = _recorded.length; i != 0; i--) {
             if (keccak256(bytes(_recorded[i - 1].name)) == keccak256(bytes(name))) {
                 return _recorded[i - 1].where;
@@ -70,9 +62,7 @@ abstract contract Deployments is Script {
     }
 
     /// Returns `existing` with what was recorded added or put in its place.
-    function merged(
-        string memory existing
-    ) internal returns (string memory json) {
+    function merged(string memory existing) internal returns (string memory json) {
         string memory commit = vm.envOr("ERRAND_COMMIT", string("unknown"));
         json = vm.serializeJson("deployments", existing);
         for (uint256 i = 0; i < _recorded.length; i++) {
@@ -94,6 +84,10 @@ abstract contract Deployments is Script {
     }
 
     function _path() private view returns (string memory) {
-        return string.concat("deployments/", vm.toString(block.chainid), ".json");
+        return string.concat(_folder(), "/", vm.toString(block.chainid), ".json");
+    }
+
+    function _folder() private view returns (string memory) {
+        return vm.envOr("ERRAND_DEPLOYMENTS", string("deployments"));
     }
 }

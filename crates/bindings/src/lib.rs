@@ -1,1 +1,15 @@
-//! Rust types of the contracts, generated from abi/errand.sol.
+//! Rust types of the contracts, one module per interface, generated from `abi/errand.sol` (`make abi`).
+//!
+//! What each call, event, error and field means is written in the sources, `contracts/interfaces/`. All
+//! interfaces are expanded together, so a struct that several of them use is one Rust type:
+//! [`IRegistry::Request`] wherever a Request travels.
+
+pub use contracts::*;
+
+#[allow(missing_docs, clippy::too_many_arguments, reason = "generated; documented in contracts/interfaces")]
+mod contracts {
+    alloy::sol! {
+        #![sol(all_derives, extra_derives(serde::Serialize, serde::Deserialize), rpc)]
+        "../../abi/errand.sol"
+    }
+}

@@ -1,0 +1,1 @@
+//! The canonical chain as a pure state machine.

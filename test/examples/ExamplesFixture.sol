@@ -38,8 +38,6 @@ abstract contract ExamplesFixture is Test {
     address internal executor = makeAddr("executor");
     address internal stranger = makeAddr("stranger");
 
-    IRegistry.Request private _empty;
-
     function setUp() public virtual {
         vm.fee(10 gwei);
         vm.txGasPrice(11 gwei);
@@ -134,7 +132,6 @@ abstract contract ExamplesFixture is Test {
         view
         returns (IRegistry.Request memory r)
     {
-        r = _empty;
         r.user = payable(user);
         r.target = target;
         r.callData = data;

@@ -63,8 +63,9 @@ pub struct Check {
 impl Check {
     /// Whether the outcome is still true after `changes`, in `environment`.
     fn stands(&self, changes: &Changes, environment: &Environment) -> bool {
-        !matches!(self.verdict, Verdict::Unknown { .. })
-            && !(self.carries_fee && self.environment != *environment)
+        let fee_stands = !self.carries_fee || self.environment == *environment;
+        fee_stands
+            && !matches!(self.verdict, Verdict::Unknown { .. })
             && self.run.reads.is_valid(changes, &self.environment, environment)
     }
 }

@@ -50,6 +50,9 @@ pub struct Policy {
     pub max_batch_entries: usize,
     /// Tip in wei per gas that quotes reckon with.
     pub tip: u128,
+    /// Gas that may be spent on opening a turn without being charged to anybody: the gate's draw. It is the
+    /// price of having the turn, so the profit rule does not count it; what goes beyond this it does.
+    pub max_opening_gas: u64,
     /// Blocks after which a transaction is usually included: nothing is sent when the turn is over by then.
     pub inclusion_blocks: u64,
 }
@@ -230,8 +233,19 @@ impl Engine {
         let too_dear = self.policy.rule.max_gas_price.is_some_and(|highest| gas_price > highest);
         if !skip_plan && !too_dear && turn.covers(included) {
             executable.retain(|id| !self.in_flight.contains(id) && !self.quarantine.holds(*id, next.number));
-            decision.batches = self.plan(&terms, &next, gas_price, &executable).await?;
+            let opening_gas = turn.opening_gas().min(self.policy.max_opening_gas);
+            decision.batches = self.plan(&terms, &next, gas_price, opening_gas, &executable).await?;
         }
+        tracing::debug!(
+            block = next.number,
+            timestamp = next.timestamp,
+            outstanding = self.book.len(),
+            rechecked,
+            executable = decision.executable,
+            batches = decision.batches.len(),
+            ?turn,
+            "decided"
+        );
         decision.turn = Some(turn);
         Ok(decision)
     }
@@ -251,6 +265,7 @@ impl Engine {
         terms: &Terms,
         next: &NextBlock,
         gas_price: u128,
+        opening_gas: u64,
         executable: &[RequestId],
     ) -> Result<Vec<Batch>, EngineError> {
         let gas = self.policy.max_batch_gas.min(TRANSACTION_GAS_CAP).min(next.gas_limit);
@@ -261,6 +276,7 @@ impl Engine {
             rule: &self.policy.rule,
             limits: BatchLimits { gas, entries: self.policy.max_batch_entries },
             gas_price,
+            opening_gas,
         };
         let entries: Vec<(Outstanding, Option<u64>)> = executable
             .iter()
@@ -272,11 +288,15 @@ impl Engine {
             .into_iter()
             .filter_map(|quoted| match quoted {
                 Quoted::Executes(quote) => Some(quote),
-                Quoted::Fails(_) | Quoted::Unknown(_) => None,
+                not => {
+                    tracing::debug!(quote = ?not, "does not execute");
+                    None
+                }
             })
             .collect();
         self.charged.extend(quotes.iter().map(|quote| (quote.id, quote.expected_gas)));
 
+        tracing::debug!(?quotes, "quoted");
         // What would lose money alone would be paid for by the others of its batch.
         let paying = quotes.into_iter().filter(|quote| quote.balance.profit().is_some()).collect();
         let mut batches: Vec<Batch> = Vec::new();
@@ -290,6 +310,9 @@ impl Engine {
                 })
                 .collect();
             let before: Vec<_> = batches.iter().map(|batch| batch.call.clone()).collect();
+            // Once the first transaction has opened the turn, the others pay for themselves.
+            let opening_gas = if batches.is_empty() { opening_gas } else { 0 };
+            let quoter = Quoter { opening_gas, ..quoter };
             batches.extend(quoter.batch(&mut self.simulator, next, &before, entries).await?);
         }
         Ok(batches)

@@ -90,8 +90,10 @@ pub async fn explain(
     let turn = turn::turn(simulator, &next, contracts, terms.gate, executor, &[entry.id]).await?;
     let quote = if verdict.may_execute() && turn.covers(next.number) {
         let gas = policy.max_batch_gas.min(TRANSACTION_GAS_CAP).min(next.gas_limit);
+        let opening_gas = turn.opening_gas().min(policy.max_opening_gas);
         let limits = BatchLimits { gas, entries: 1 };
-        let quoter = Quoter { contracts, terms: &terms, executor, rule: &policy.rule, limits, gas_price };
+        let quoter =
+            Quoter { contracts, terms: &terms, executor, rule: &policy.rule, limits, gas_price, opening_gas };
         let quoted = quoter.each(simulator, &next, &[(entry.clone(), None)]).await?.pop();
         quoted.map(|quoted| match quoted {
             Quoted::Executes(quote) => QuoteExplanation::Executes {

@@ -154,6 +154,7 @@ impl Keeper {
         if outside > 0 {
             tracing::warn!(outside, "Requests are outstanding that were registered before the look-back");
         }
+        tracing::info!(outstanding = synced.book.len(), from = synced.from_block, "the book is complete");
         observer.synced(head.number, synced.book.len(), outside);
 
         let simulator = Simulator::new(loader, self.sim.clone(), head);
@@ -302,7 +303,7 @@ impl Session<'_> {
             max_gas_price: policy.rule.max_gas_price.map_or(pays_up_to, |highest| highest.min(pays_up_to)),
             max_total_cost: U256::MAX,
             until_block: match turn {
-                Some(crate::turn::Turn::Granted { until }) => Some(*until),
+                Some(crate::turn::Turn::Granted { until, .. }) => Some(*until),
                 _ => None,
             },
         }
@@ -344,7 +345,7 @@ impl Session<'_> {
                 }
                 Update::OutOfFunds { message, .. } => {
                     tracing::error!(
-                        ?balance,
+                        message,
                         "the account is out of funds; watching on, sending when it is filled"
                     );
                 }

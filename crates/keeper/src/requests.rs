@@ -34,7 +34,12 @@ pub fn target_input(entry: &Outstanding, fee: U256) -> Bytes {
 }
 
 /// The fee that is inserted for `expected_gas`; `auto_per_eth` where it is in AUTO.
-pub fn inserted_fee(entry: &Outstanding, expected_gas: u64, gas_price: u128, auto_per_eth: Option<U256>) -> U256 {
+pub fn inserted_fee(
+    entry: &Outstanding,
+    expected_gas: u64,
+    gas_price: u128,
+    auto_per_eth: Option<U256>,
+) -> U256 {
     let gas = U256::from(expected_gas);
     match auto_per_eth.filter(|_| entry.request.payWithAUTO) {
         Some(per_eth) => pricing::auto_fee(gas, gas_price, per_eth),
@@ -43,7 +48,13 @@ pub fn inserted_fee(entry: &Outstanding, expected_gas: u64, gas_price: u128, aut
 }
 
 /// The target's frame, as the Forwarder starts it.
-pub fn check_call(entry: &Outstanding, contracts: &Contracts, executor: Address, gas_price: u128, fee: U256) -> CallSpec {
+pub fn check_call(
+    entry: &Outstanding,
+    contracts: &Contracts,
+    executor: Address,
+    gas_price: u128,
+    fee: U256,
+) -> CallSpec {
     let request = &entry.request;
     CallSpec {
         origin: executor,
@@ -68,7 +79,13 @@ pub struct BatchEntry {
 }
 
 /// The transaction that executes a batch.
-pub fn batch_call(entries: &[BatchEntry], contracts: &Contracts, executor: Address, gas_limit: u64, gas_price: u128) -> CallSpec {
+pub fn batch_call(
+    entries: &[BatchEntry],
+    contracts: &Contracts,
+    executor: Address,
+    gas_limit: u64,
+    gas_price: u128,
+) -> CallSpec {
     let executions = entries
         .iter()
         .map(|entry| IRegistry::Execution {

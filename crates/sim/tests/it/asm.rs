@@ -41,12 +41,7 @@ fn push(code: &mut Vec<u8>, value: U256) {
     code.extend(bytes);
 }
 
-/// A program that returns the word on top of the stack, after `text`.
-pub(crate) fn returning(text: &str) -> Bytes {
-    asm(&format!("{text} 0 MSTORE 32 0 RETURN"))
-}
-
-/// The `n`th account of a test, as a number to push.
+/// An account, as a number to push.
 pub(crate) fn number(address: Address) -> U256 {
     U256::from_be_slice(address.as_slice())
 }

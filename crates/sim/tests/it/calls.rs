@@ -1,6 +1,8 @@
 use crate::{
-    asm::{asm, number, returning},
-    world::{CALLER, ORIGIN, OTHER, TARGET, World, call, config, head, missing, next, runner, slot},
+    asm::{asm, number},
+    world::{
+        CALLER, ORIGIN, OTHER, TARGET, World, call, config, head, missing, next, returning, runner, slot,
+    },
 };
 use alloy::primitives::{Address, B256, Bytes, U256, bytes, hex};
 use errand_sim::{Fork, HaltReason, Mirror, Outcome, Run, Runner, SimConfig, Unknown};

@@ -1,4 +1,5 @@
 //! Calls, transactions, read sets and the mirror, on real bytecode.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 mod asm;
 mod calls;

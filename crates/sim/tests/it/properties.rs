@@ -6,7 +6,7 @@ use crate::{
 };
 use alloy::primitives::{Address, B256, Bytes, U256, hex};
 use errand_sim::{AccountChange, Environment, Mirror, Outcome, Run, Runner};
-use errand_types::{AccountState, AccountWrite, CallSpec, Slot, StateKeys, WriteSet};
+use errand_types::{AccountState, AccountWrite, CallSpec, LoadedState, StateKeys, WriteSet};
 use proptest::{prelude::*, test_runner::TestRunner};
 use revm::{
     ExecuteEvm, MainBuilder, MainContext,
@@ -267,11 +267,17 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// What a mirror knows, as it may be compared with the state.
-fn known(mirror: &Mirror) -> (Vec<(Address, AccountState)>, Vec<(Slot, U256)>) {
+fn known(mirror: &Mirror) -> LoadedState {
     let keys = mirror.tracked();
-    let accounts = keys.accounts.into_iter().map(|address| (address, mirror.account(address).unwrap()));
-    let slots = keys.slots.into_iter().map(|slot| (slot, mirror.slot(&slot).unwrap()));
-    (accounts.collect(), slots.collect())
+    let account = |address| (address, mirror.account(address).unwrap());
+    let slot = |slot| (slot, mirror.slot(&slot).unwrap());
+    let mut known = LoadedState {
+        accounts: keys.accounts.into_iter().map(account).collect(),
+        slots: keys.slots.into_iter().map(slot).collect(),
+    };
+    known.accounts.sort_by_key(|(address, _)| *address);
+    known.slots.sort();
+    known
 }
 
 #[test]
@@ -315,7 +321,7 @@ fn after_any_blocks_and_reorganisations_the_mirror_is_what_a_new_one_would_be() 
                     }
                 };
                 // The changes are exactly what is not as it was.
-                for (address, account) in before.0 {
+                for (address, account) in before.accounts {
                     let change = changes.account(mirror.account_id(address).unwrap());
                     let expected = match mirror.account(address) {
                         None => AccountChange { balance: true, nonce: true, code: true },
@@ -328,22 +334,14 @@ fn after_any_blocks_and_reorganisations_the_mirror_is_what_a_new_one_would_be() 
                     };
                     prop_assert_eq!(change, expected);
                 }
-                for (slot, value) in before.1 {
+                for (slot, value) in before.slots {
                     let changed = changes.has_slot(mirror.slot_id(&slot).unwrap());
                     prop_assert_eq!(changed, mirror.slot(&slot) != Some(value));
                 }
                 // Everything it claims to know is so.
                 let mut fresh = Mirror::new(*mirror.head());
                 fresh.insert(mirror.head().hash, states.last().unwrap().load(&mirror.tracked())).unwrap();
-                let sorted = |mirror: &Mirror| {
-                    let (mut accounts, mut slots) = known(mirror);
-                    accounts.sort_by_key(|(address, _)| *address);
-                    slots.sort();
-                    (accounts, slots)
-                };
-                let (mine, theirs) = (sorted(&mirror), sorted(&fresh));
-                prop_assert_eq!(mine.1, theirs.1);
-                prop_assert_eq!(mine.0, theirs.0);
+                prop_assert_eq!(known(&mirror), known(&fresh));
             }
             // And runs end alike on both.
             let state = states.last().unwrap();

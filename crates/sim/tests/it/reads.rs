@@ -1,6 +1,6 @@
 use crate::{
-    asm::{asm, number, returning},
-    world::{CALLER, ORIGIN, OTHER, TARGET, World, call, next, runner, slot},
+    asm::{asm, number},
+    world::{CALLER, ORIGIN, OTHER, TARGET, World, call, next, returning, runner, slot},
 };
 use alloy::primitives::{Address, Bytes, U256, hex};
 use errand_sim::{AccountUse, Changes, Dependencies, EnvSeen, Environment, Mirror, Run};

@@ -1,6 +1,9 @@
 use crate::{
-    asm::{asm, number, returning},
-    world::{CALLER, ETHER, ORIGIN, OTHER, TARGET, World, call, config, head, missing, next, runner, slot},
+    asm::{asm, number},
+    world::{
+        CALLER, ETHER, ORIGIN, OTHER, TARGET, World, call, config, head, missing, next, returning, runner,
+        slot,
+    },
 };
 use alloy::primitives::{Bytes, U256, bytes};
 use errand_sim::{Fork, HaltReason, InvalidTransaction, Mirror, Outcome, Run, Runner, SimConfig, Unknown};

@@ -1,5 +1,6 @@
 //! A state that tests load mirrors from, as a node would answer.
 
+use crate::asm::asm;
 use alloy::primitives::{Address, B256, Bytes, U256};
 use errand_sim::{Environment, Fork, Mirror, Run, Runner, SimConfig};
 use errand_types::{AccountState, BlockHead, CallSpec, LoadedState, NextBlock, Slot, StateKeys, WriteSet};
@@ -167,4 +168,9 @@ pub(crate) fn call() -> CallSpec {
         gas_limit: 1_000_000,
         gas_price: 1_000_000_000,
     }
+}
+
+/// A program that returns the word on top of the stack, after `text`.
+pub(crate) fn returning(text: &str) -> Bytes {
+    asm(&format!("{text} 0 MSTORE 32 0 RETURN"))
 }

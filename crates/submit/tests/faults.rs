@@ -83,6 +83,22 @@ async fn a_missing_receipt_is_no_failure() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_from_a_block_that_is_gone_is_not_believed() {
+    let bed = Bed::new().await;
+    let (submitter, relay) = behind(&bed).await;
+    let sent = submitter.submit(count(1)).await.unwrap();
+    assert_eq!(names(&bed.mine(&submitter).await), ["mined"]);
+    let stale = json!(bed.receipt(sent.tx_hash).await.unwrap());
+    bed.anvil.reorg(1).await.unwrap();
+    relay.rule_for("eth_getTransactionReceipt", move || Rule::Answer(stale.clone()));
+    let events = submitter.on_head(bed.head().await).await.unwrap();
+    assert_eq!(names(&events), ["reorged", "sent"]);
+    relay.rule(|_| Rule::Pass);
+    assert_eq!(names(&bed.mine(&submitter).await), ["mined"]);
+    assert_eq!(bed.counted().await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_verdict_without_evidence_takes_patience_and_is_corrected_by_a_late_receipt() {
     let bed = Bed::new().await;
     let (submitter, relay) = behind(&bed).await;

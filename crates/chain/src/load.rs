@@ -2,7 +2,7 @@
 
 use crate::{Endpoint, EndpointError};
 use alloy::{
-    eips::{BlockId, BlockNumberOrTag},
+    eips::BlockNumberOrTag,
     primitives::{
         Address, B256, Bytes, U64, U256,
         map::{AddressHashMap, HashMap},
@@ -10,7 +10,7 @@ use alloy::{
 };
 use errand_types::{AccountState, LoadedState, Slot, StateKeys};
 use futures::{StreamExt, TryStreamExt, stream};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Slots that nodes answer for in one `eth_getStorageValues`.
 const SLOTS_PER_CALL: usize = 1_024;
@@ -52,6 +52,14 @@ pub struct StateLoader {
     many_slots: bool,
     /// Whether the node has `eth_getAccountInfo`.
     whole_accounts: bool,
+}
+
+/// A block named by its hash, as EIP-1898 writes it. alloy's own type writes the bare hash, which fewer nodes
+/// understand.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AtBlock {
+    block_hash: B256,
 }
 
 #[derive(Debug, Deserialize)]
@@ -105,8 +113,10 @@ impl StateLoader {
             let values = if self.many_slots {
                 self.many_slots(block, chunk).await?
             } else {
-                let params: Vec<_> =
-                    chunk.iter().map(|slot| (slot.address, slot.key, BlockId::from(block))).collect();
+                let params: Vec<_> = chunk
+                    .iter()
+                    .map(|slot| (slot.address, slot.key, AtBlock { block_hash: block }))
+                    .collect();
                 self.batch("eth_getStorageAt", block, &params).await?
             };
             Ok::<_, LoadError>(chunk.iter().copied().zip(values).collect::<Vec<_>>())
@@ -123,7 +133,7 @@ impl StateLoader {
         }
         let answer: AddressHashMap<Vec<U256>> = self
             .endpoint
-            .request(METHOD, (&asked, BlockId::from(block)))
+            .request(METHOD, (&asked, AtBlock { block_hash: block }))
             .await
             .map_err(|error| no_state(block, error))?;
         let malformed = || LoadError::Malformed { method: METHOD };
@@ -148,7 +158,8 @@ impl StateLoader {
         accounts: &[Address],
     ) -> Result<Vec<(Address, AccountState)>, LoadError> {
         let chunks = stream::iter(accounts.chunks(CALLS_PER_BATCH).map(|chunk| async move {
-            let params: Vec<_> = chunk.iter().map(|address| (*address, BlockId::from(block))).collect();
+            let params: Vec<_> =
+                chunk.iter().map(|address| (*address, AtBlock { block_hash: block })).collect();
             let states: Vec<AccountState> = if self.whole_accounts {
                 let infos: Vec<AccountInfo> = self.batch("eth_getAccountInfo", block, &params).await?;
                 let state = |info: AccountInfo| AccountState {

@@ -22,6 +22,8 @@ pub enum Mode {
     Pass,
     /// Connections stay open and nothing comes back: a socket that fell silent.
     Silent,
+    /// Answers come back and what the node pushes does not: a subscription that was forgotten.
+    Mute,
     /// Connections are closed, and new ones at once: a node that is down.
     Down,
 }
@@ -153,6 +155,9 @@ async fn forth(
     }
 }
 
+/// What tells a pushed message from an answer.
+const PUSHED: &[u8] = b"eth_subscription";
+
 /// Passes answers back, except while the proxy is silent; what came meanwhile is lost.
 async fn back(
     node: &mut (impl AsyncRead + Unpin),
@@ -165,8 +170,11 @@ async fn back(
         if length == 0 {
             return Ok(());
         }
-        if *shared.mode.borrow() == Mode::Pass {
-            client.write_all(buffer.get(..length).unwrap_or_default()).await?;
+        let bytes = buffer.get(..length).unwrap_or_default();
+        let pushed = || bytes.windows(PUSHED.len()).any(|window| window == PUSHED);
+        let mode = *shared.mode.borrow();
+        if mode == Mode::Pass || (mode == Mode::Mute && !pushed()) {
+            client.write_all(bytes).await?;
         }
     }
 }

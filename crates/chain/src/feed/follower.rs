@@ -70,6 +70,8 @@ pub(super) struct Follower {
     pushed: Option<Pushed>,
     /// Whether the node can push at all; unknown before it was asked.
     pushes: bool,
+    /// Whether a block had a bloom filter that is not empty. Some nodes compute none.
+    blooms: bool,
 }
 
 impl Follower {
@@ -82,7 +84,18 @@ impl Follower {
         counters: Arc<Counters>,
     ) -> Self {
         let queue = Queue::new();
-        Self { endpoint, options, canon, queue, events, tip, counters, pushed: None, pushes: true }
+        Self {
+            endpoint,
+            options,
+            canon,
+            queue,
+            events,
+            tip,
+            counters,
+            pushed: None,
+            pushes: true,
+            blooms: false,
+        }
     }
 
     /// Follows the chain until it cannot be followed any more.
@@ -244,13 +257,13 @@ impl Follower {
     }
 
     /// The logs of the addresses that are followed, in order.
-    async fn logs(&self, link: &Link) -> Result<Arc<[Log]>, Trouble> {
+    async fn logs(&mut self, link: &Link) -> Result<Arc<[Log]>, Trouble> {
         let addresses = &self.options.addresses;
         let possible =
             addresses.iter().any(|address| link.bloom.contains_input(BloomInput::Raw(address.as_slice())));
-        // An empty filter over transactions may be a node that computes none.
-        let telling = !link.bloom.is_zero() || link.head.gas_used == 0;
-        if addresses.is_empty() || (self.options.trust_blooms && telling && !possible) {
+        self.blooms |= !link.bloom.is_zero();
+        let telling = self.options.trust_blooms && (self.blooms || link.head.gas_used == 0);
+        if addresses.is_empty() || (telling && !possible) {
             return Ok(Arc::new([]));
         }
         let logs = self.ask_logs(link).await?;

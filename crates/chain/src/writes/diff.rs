@@ -8,8 +8,10 @@ use std::collections::BTreeSet;
 #[derive(Debug, Default)]
 pub(super) struct Diff {
     pub(super) writes: WriteSet,
-    /// Accounts of which the source does not say for certain what they are now.
-    pub(super) doubtful: BTreeSet<Address>,
+    /// Accounts whose code may have changed without the source saying so.
+    pub(super) maybe_recoded: BTreeSet<Address>,
+    /// Accounts that may have been destroyed, with their storage, without the source saying so.
+    pub(super) maybe_destroyed: BTreeSet<Address>,
 }
 
 impl Diff {

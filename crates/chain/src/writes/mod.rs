@@ -88,7 +88,8 @@ pub struct WriteStats {
 /// one at once, and set aside for a while when it keeps failing.
 ///
 /// Sources that replay transactions miss what the protocol itself writes (EIP-4788, 2935, 7002, 7251,
-/// withdrawals) and may miss the tips: what is tracked of those accounts is read again at the block.
+/// withdrawals) and may miss the tips; nodes leave some changes of code and some destroyed accounts out of their
+/// answers. What is tracked of accounts of which that may be true is read again at the block.
 #[derive(Debug)]
 pub struct WriteSets {
     loader: StateLoader,
@@ -225,16 +226,14 @@ impl WriteSets {
         }
         let mut writes = diff.writes;
         let mut again = protocol::written(&block, tracked);
-        for address in &diff.doubtful {
-            again.accounts.push(*address);
-            again.slots.extend(tracked.slots_of(*address));
-        }
+        let maybe = diff.maybe_recoded.union(&diff.maybe_destroyed).copied();
+        again.accounts.extend(maybe.filter(|address| tracked.has_account(*address)));
+        again.slots.extend(diff.maybe_destroyed.iter().flat_map(|address| tracked.slots_of(*address)));
         self.overlay(&mut writes, head.hash, &again).await?;
-        for address in &diff.doubtful {
+        for address in &diff.maybe_destroyed {
             if let Some(write) = writes.accounts.get_mut(address) {
-                let nothing_there =
-                    write.nonce == Some(0) && write.code.as_ref().is_some_and(|code| code.is_empty());
-                write.storage_cleared |= nothing_there;
+                let no_code = write.code.as_ref().is_some_and(|code| code.is_empty());
+                write.storage_cleared |= no_code && write.nonce == Some(0);
             }
         }
         Ok(writes)
@@ -270,7 +269,8 @@ async fn read_diff(
     match source {
         WriteSource::TraceReplay => {
             let replays = trace_replay::ask(endpoint, block.header.number).await?;
-            trace_replay::diff(replays, transactions).map_err(malformed)
+            let destroyable = block.header.blob_gas_used.is_none();
+            trace_replay::diff(replays, transactions, destroyable).map_err(malformed)
         }
         WriteSource::PrestateDiff => {
             let traces = prestate::ask(endpoint, block.header.hash).await?;

@@ -6,6 +6,9 @@ use alloy::primitives::{Address, B256, Bytes, U256};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
+/// What the code of an account that delegates to another one begins with (EIP-7702).
+const DELEGATION: [u8; 3] = [0xef, 0x01, 0x00];
+
 /// What one transaction changed.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -55,14 +58,15 @@ pub(super) fn diff(traces: Vec<Trace>, transactions: &[B256]) -> Result<Diff, St
 }
 
 fn apply(diff: &mut Diff, address: Address, before: &Account, after: Option<Account>) {
-    // An account without `post` was destroyed, or lost the last of its slots that changed: nodes differ. One
-    // without code in `post` kept it or, if it had delegated, may have taken that back: empty code is left out.
-    let delegated = before.code.as_ref().is_some_and(|code| code.starts_with(&[0xef, 0x01, 0x00]));
-    let may_be_cleared = delegated && after.as_ref().is_none_or(|after| after.code.is_none());
-    if after.is_none() || may_be_cleared {
-        diff.doubtful.insert(address);
+    // An account without `post` was destroyed, or lost the last of its slots that changed: nodes differ.
+    if after.is_none() {
+        diff.maybe_destroyed.insert(address);
     }
     let after = after.unwrap_or_default();
+    // One that had delegated may have taken that back: empty code is left out of `post` like unchanged code.
+    if after.code.is_none() && before.code.as_ref().is_some_and(|code| code.starts_with(&DELEGATION)) {
+        diff.maybe_recoded.insert(address);
+    }
     if let Some(balance) = after.balance {
         diff.set_balance(address, balance);
     }
@@ -115,7 +119,7 @@ mod tests {
         let expected = [(1, 8), (2, 0), (3, 9)]
             .map(|(key, value)| (Slot { address: A, key: U256::from(key) }, U256::from(value)));
         assert_eq!(slots, BTreeMap::from(expected));
-        assert!(diff.doubtful.is_empty());
+        assert!(diff.maybe_recoded.is_empty() && diff.maybe_destroyed.is_empty());
     }
 
     #[test]
@@ -124,28 +128,28 @@ mod tests {
             parse(json!({}), json!({ A.to_string(): { "balance": "0x3", "nonce": 1, "code": "0x00" } }));
         assert_eq!(diff.writes.accounts[&A].nonce, Some(1));
         assert_eq!(diff.writes.accounts[&A].code, Some(Bytes::from_static(&[0])));
-        assert!(diff.doubtful.is_empty());
+        assert!(diff.maybe_recoded.is_empty() && diff.maybe_destroyed.is_empty());
     }
 
     #[test]
-    fn account_without_post_is_doubtful() {
+    fn account_without_post_may_be_destroyed() {
         let diff = parse(
             json!({ A.to_string(): { "balance": "0x5", "nonce": 1, "storage": { word(1): word(7) } } }),
             json!({}),
         );
-        assert!(diff.doubtful.contains(&A));
+        assert!(diff.maybe_destroyed.contains(&A));
         assert_eq!(diff.writes.slots[&Slot { address: A, key: U256::from(1) }], U256::ZERO);
     }
 
     #[test]
-    fn delegation_that_may_have_been_taken_back_is_doubtful() {
+    fn delegation_may_have_been_taken_back() {
         let code = format!("0xef0100{}", "11".repeat(20));
         let delegated = json!({ A.to_string(): { "balance": "0x5", "nonce": 1, "code": code } });
         let diff = parse(delegated.clone(), json!({ A.to_string(): { "nonce": 2 } }));
-        assert!(diff.doubtful.contains(&A));
+        assert!(diff.maybe_recoded.contains(&A));
         let other = format!("0xef0100{}", "22".repeat(20));
         let diff = parse(delegated, json!({ A.to_string(): { "nonce": 2, "code": other } }));
-        assert!(diff.doubtful.is_empty());
+        assert!(diff.maybe_recoded.is_empty() && diff.maybe_destroyed.is_empty());
     }
 
     #[test]

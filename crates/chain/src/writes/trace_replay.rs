@@ -23,19 +23,32 @@ pub(super) async fn ask(endpoint: &Endpoint, number: u64) -> Result<Vec<Replay>,
     endpoint.request("trace_replayBlockTransactions", params).await
 }
 
-pub(super) fn diff(replays: Vec<Replay>, transactions: &[B256]) -> Result<Diff, String> {
+/// `destroyable`: whether an account of an earlier transaction can be destroyed, as before Cancun (EIP-6780).
+pub(super) fn diff(replays: Vec<Replay>, transactions: &[B256], destroyable: bool) -> Result<Diff, String> {
     check_transactions(replays.iter().map(|replay| replay.transaction_hash), transactions)?;
     let mut diff = Diff::default();
     for replay in replays {
         let accounts = replay.state_diff.ok_or("a transaction has no state diff")?;
         for (address, account) in accounts {
-            apply(&mut diff, address, account);
+            apply(&mut diff, address, account, destroyable);
         }
     }
     Ok(diff)
 }
 
-fn apply(diff: &mut Diff, address: Address, account: AccountDiff) {
+fn apply(diff: &mut Diff, address: Address, account: AccountDiff, destroyable: bool) {
+    // Nodes built on revm name new code only of accounts that are new themselves. An account that is given code
+    // otherwise, a delegation (EIP-7702) or a contract where there was a balance, has a new nonce at least.
+    if account.code.is_unchanged() && !account.nonce.is_unchanged() {
+        diff.maybe_recoded.insert(address);
+    }
+    // They show an account that is destroyed as one that lost its balance, or as one that did not change.
+    let emptied = matches!(&account.balance, Delta::Changed(change) if change.to.is_zero());
+    let unchanged =
+        account.balance.is_unchanged() && account.nonce.is_unchanged() && account.code.is_unchanged();
+    if destroyable && (emptied || unchanged) {
+        diff.maybe_destroyed.insert(address);
+    }
     // Parts of an account come and go together, so any of them tells; its balance is always there.
     if matches!(account.balance, Delta::Added(_) | Delta::Removed(_)) {
         diff.clear_storage(address);
@@ -85,7 +98,7 @@ mod tests {
             .map(|replay| serde_json::from_value(replay).unwrap())
             .collect();
         let transactions = vec![TX; replays.len()];
-        diff(replays, &transactions)
+        diff(replays, &transactions, false)
     }
 
     fn slot(key: u64) -> Slot {
@@ -149,9 +162,34 @@ mod tests {
     }
 
     #[test]
+    fn what_the_diff_may_not_show_is_named() {
+        let with = |balance: serde_json::Value, nonce: serde_json::Value| -> Vec<Replay> {
+            let account = json!({ "balance": balance, "nonce": nonce, "code": "=", "storage": {} });
+            let replay = json!({ "transactionHash": TX, "stateDiff": { A.to_string(): account } });
+            vec![serde_json::from_value(replay).unwrap()]
+        };
+        let emptied = json!({ "*": { "from": "0x5", "to": "0x0" } });
+        let lowered = json!({ "*": { "from": "0x5", "to": "0x1" } });
+        let used = json!({ "*": { "from": "0x5", "to": "0x6" } });
+        for (balance, nonce, recoded, destroyed) in [
+            (json!("="), used, true, false),
+            (emptied, json!("="), false, true),
+            (lowered, json!("="), false, false),
+            (json!("="), json!("="), false, true),
+        ] {
+            for destroyable in [true, false] {
+                let diff = diff(with(balance.clone(), nonce.clone()), &[TX], destroyable).unwrap();
+                assert_eq!(diff.maybe_recoded.contains(&A), recoded);
+                assert_eq!(diff.maybe_destroyed.contains(&A), destroyed && destroyable);
+            }
+        }
+    }
+
+    #[test]
     fn traces_of_other_transactions_are_refused() {
         let replay =
             |hash: Option<B256>| Replay { transaction_hash: hash, state_diff: Some(BTreeMap::new()) };
+        let diff = |replays, transactions: &[B256]| diff(replays, transactions, false);
         assert!(diff(vec![], &[TX]).unwrap_err().contains("0 traces for 1"));
         assert!(diff(vec![replay(Some(B256::ZERO))], &[TX]).unwrap_err().contains("another trace"));
         assert!(diff(vec![replay(None)], &[TX]).is_ok());

@@ -7,10 +7,12 @@ use alloy::{
     primitives::{Bytes, Selector, U256},
 };
 use serde_json::Value;
-use std::{collections::HashMap, fmt::Write, sync::OnceLock};
+use std::{collections::HashMap, sync::OnceLock};
 
 /// Bytes of a value that are shown before it is cut.
 const SHOWN_BYTES: usize = 64;
+/// Calls within calls are decoded so deep: Requests carry one, and what strangers nest deeper is their own joke.
+const MAX_DEPTH: usize = 3;
 
 /// The errors and functions of all contracts by selector. A selector is its signature: where contracts share
 /// one, any of their entries decodes it.
@@ -54,11 +56,15 @@ pub(crate) fn known() -> &'static KnownAbi {
 }
 
 /// Call data with the function's name and its arguments, where the function is known.
-pub(crate) fn call_text(data: &Bytes) -> Option<String> {
+pub(crate) fn call_text(data: &[u8]) -> Option<String> {
+    nested_call_text(data, MAX_DEPTH)
+}
+
+fn nested_call_text(data: &[u8], depth: usize) -> Option<String> {
     let (selector, arguments) = data.split_first_chunk::<4>()?;
     let function = known().functions.get(&Selector::from(*selector))?;
     let values = function.abi_decode_input(arguments).ok()?;
-    Some(format!("{}({})", function.name, arguments_text(&function.inputs, &values)))
+    Some(format!("{}({})", function.name, parameters_text(&function.inputs, &values, depth)))
 }
 
 /// Call data for people: decoded where the function is known, else selector and length.
@@ -69,26 +75,35 @@ pub(crate) fn call_or_bytes_text(data: &Bytes) -> String {
     })
 }
 
-/// Values with the names of their parameters.
-pub(crate) fn arguments_text(parameters: &[Param], values: &[DynSolValue]) -> String {
-    let mut text = String::new();
-    for (index, value) in values.iter().enumerate() {
-        let name = parameters.get(index).map(|parameter| parameter.name.as_str()).unwrap_or_default();
-        if index != 0 {
-            text.push_str(", ");
+/// Values with the names of their parameters; call data among them are decoded down to `depth`.
+fn parameters_text(parameters: &[Param], values: &[DynSolValue], depth: usize) -> String {
+    let texts = values.iter().enumerate().map(|(index, value)| match parameters.get(index) {
+        Some(parameter) if !parameter.name.is_empty() => {
+            format!("{}: {}", parameter.name, component_text(&parameter.components, value, depth))
         }
-        if !name.is_empty() {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{name}: ");
-        }
-        text.push_str(&value_text(value));
-    }
-    text
+        Some(parameter) => component_text(&parameter.components, value, depth),
+        None => value_text(value),
+    });
+    texts.collect::<Vec<_>>().join(", ")
 }
 
-/// One value.
+/// One value, with the names of a struct's fields.
+fn component_text(fields: &[Param], value: &DynSolValue, depth: usize) -> String {
+    match value {
+        DynSolValue::Tuple(values) => format!("({})", parameters_text(fields, values, depth)),
+        DynSolValue::Array(values) | DynSolValue::FixedArray(values) => {
+            let texts: Vec<_> = values.iter().map(|value| component_text(fields, value, depth)).collect();
+            format!("[{}]", texts.join(", "))
+        }
+        DynSolValue::Bytes(bytes) if depth > 0 => {
+            nested_call_text(bytes, depth - 1).unwrap_or_else(|| bytes_text(bytes))
+        }
+        other => value_text(other),
+    }
+}
+
+/// One value without names.
 pub(crate) fn value_text(value: &DynSolValue) -> String {
-    let list = |values: &[DynSolValue]| values.iter().map(value_text).collect::<Vec<_>>().join(", ");
     match value {
         DynSolValue::Bool(value) => value.to_string(),
         DynSolValue::Int(value, _) => value.to_string(),
@@ -99,9 +114,11 @@ pub(crate) fn value_text(value: &DynSolValue) -> String {
         DynSolValue::Address(address) => address.to_string(),
         DynSolValue::Function(function) => function.to_string(),
         DynSolValue::Bytes(bytes) => bytes_text(bytes),
+        // Quotes and escapes: the text of a stranger must not control the terminal.
         DynSolValue::String(text) => format!("{text:?}"),
-        DynSolValue::Array(values) | DynSolValue::FixedArray(values) => format!("[{}]", list(values)),
-        DynSolValue::Tuple(values) => format!("({})", list(values)),
+        DynSolValue::Array(_) | DynSolValue::FixedArray(_) | DynSolValue::Tuple(_) => {
+            component_text(&[], value, 0)
+        }
     }
 }
 
@@ -125,20 +142,31 @@ mod tests {
     use errand_bindings::{IAutoToken, IRegistry};
 
     #[test]
-    fn a_known_call_has_names() {
+    fn a_known_call_has_names_also_within_another() {
+        let inner = IAutoToken::transferCall { to: Address::ZERO, value: U256::from(5) }.abi_encode();
         let data = IRegistry::cancelHashedReqCall {
             id: U256::from(7),
-            r: IRegistry::Request { callData: vec![1, 2].into(), ..IRegistry::Request::default() },
+            r: IRegistry::Request { callData: inner.into(), ..IRegistry::Request::default() },
         };
-        let text = call_text(&data.abi_encode().into()).unwrap();
-        assert!(text.starts_with("cancelHashedReq(id: 7, r: (0x0000"), "{text}");
-        assert!(text.contains("0x0102"), "{text}");
+        let text = call_text(&data.abi_encode()).unwrap();
+        assert!(text.starts_with("cancelHashedReq(id: 7, r: (user: 0x0000"), "{text}");
+        assert!(text.contains("callData: transfer(to: 0x0000"), "{text}");
+    }
+
+    #[test]
+    fn nesting_ends() {
+        let mut data = Vec::new();
+        for _ in 0..5 {
+            let request = IRegistry::Request { callData: data.into(), ..IRegistry::Request::default() };
+            data = IRegistry::cancelHashedReqCall { id: U256::ZERO, r: request }.abi_encode();
+        }
+        assert_eq!(call_text(&data).unwrap().matches("cancelHashedReq").count(), 1 + MAX_DEPTH);
     }
 
     #[test]
     fn an_unlimited_amount_is_not_78_digits() {
         let data = IAutoToken::approveCall { spender: Address::ZERO, value: U256::MAX }.abi_encode();
-        let text = call_text(&data.into()).unwrap();
+        let text = call_text(&data).unwrap();
         assert!(text.starts_with("approve(spender: 0x") && text.ends_with("value: max)"), "{text}");
     }
 

@@ -21,8 +21,9 @@ use std::path::PathBuf;
   errand request new --target 0x… --call 'ping()'  register a call
   errand keeper run --account worker               execute others' calls
 
-Exit codes: 0 done; 1 it failed, standard error says why; 2 the command line cannot be carried out as written.
-Every option can be an environment variable too; --help of a command names it."
+Exit codes: 0 done; 1 it failed, and standard error says why; 2 the command
+line cannot be carried out as it is written. Every option can be an
+environment variable, too; a command's --help names it."
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -134,6 +135,8 @@ mod tests {
         each(&Cli::command(), &mut |command| {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(help.contains("errand "), "{} has no example", command.get_name());
+            // Longer lines are wrapped, and an example that is wrapped cannot be copied.
+            assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
         });
     }
 

@@ -6,7 +6,7 @@ use crate::{
     session::{Asking, Session},
 };
 use alloy::{
-    primitives::{Address, Bytes, U256},
+    primitives::{Address, Bytes, U256, aliases::U112},
     sol_types::{SolCall, SolError},
 };
 use errand_bindings::{IExecutorGate, IRegistry};
@@ -14,11 +14,12 @@ use errand_chain::StateLoader;
 use errand_keeper::{
     Outstanding, Simulator, Terms, Verdict,
     check::{Checker, FIRST_EXPECTED_GAS},
+    pricing,
     requests::{BatchEntry, CHECK_GAS, batch_call},
     simulator::Job,
 };
 use errand_sim::{Fork, HaltReason, Outcome, SimConfig};
-use errand_types::{CallSpec, NextBlock};
+use errand_types::{CallSpec, NextBlock, RequestId};
 use eyre::{Result, WrapErr};
 use serde::Serialize;
 
@@ -27,6 +28,8 @@ const LATER: [(&str, u64); 4] =
     [("now", 0), ("in 1 hour", 3_600), ("in 1 day", 86_400), ("in 30 days", 30 * 86_400)];
 /// Gas of the transactions around the call.
 const AROUND_GAS: u64 = 1_000_000;
+/// Gas that the deposit of a call covers whose payment is not what is tried.
+const PREPAID_GAS: u64 = 2_000_000;
 /// Runs after which an inserted fee must have settled.
 const FEE_RUNS: usize = 3;
 /// The address that a gate names when everybody may execute.
@@ -93,8 +96,6 @@ pub(crate) enum Execution {
     Executes {
         /// Gas units that the user is charged.
         charged_gas: u64,
-        /// A second execution right after it succeeds, too.
-        twice: bool,
     },
     Fails {
         name: Option<String>,
@@ -162,28 +163,46 @@ impl<'a> Preview<'a> {
         Ok(glimpses)
     }
 
-    /// Registers and executes in simulation. A recurring Request is executed a second time.
-    pub(crate) async fn execution(&mut self, entry: &Outstanding, register: Bytes) -> Result<Execution> {
-        let register = CallSpec {
-            origin: entry.request.user,
-            caller: entry.request.user,
-            to: self.session.contracts.registry,
-            data: register,
-            value: U256::from(entry.request.initEthSent),
-            gas_limit: AROUND_GAS,
-            gas_price: self.gas_price,
-        };
+    /// Registers and executes in simulation.
+    pub(crate) async fn execution(&mut self, entry: &Outstanding) -> Result<Execution> {
+        let register = self.register(&entry.request);
+        self.charged(|preview, gas| vec![register.clone(), preview.execute(entry, gas)]).await
+    }
+
+    /// Makes the Request's call `times` times, one transaction after the other, as if each were paid out of a
+    /// deposit: what the call itself does, whatever the user's AUTO allows.
+    pub(crate) async fn prepaid(&mut self, entry: &Outstanding, times: u64) -> Result<Execution> {
+        let mut copy = entry.clone();
+        (copy.request.payWithAUTO, copy.request.isAlive) = (false, false);
+        let fee = pricing::eth_fee(U256::from(PREPAID_GAS), self.gas_price);
+        copy.request.initEthSent = U112::saturating_from(fee).saturating_add(copy.request.ethForCall);
+        let register = self.register(&copy.request);
+        self.charged(|preview, gas| {
+            let executions = (0..times).map(|offset| {
+                let id = RequestId(copy.id.0 + offset);
+                preview.execute(&Outstanding { id, ..copy.clone() }, gas)
+            });
+            (0..times).map(|_| register.clone()).chain(executions).collect()
+        })
+        .await
+    }
+
+    /// Runs transactions of which the last one executes, given the gas that is expected to be charged, until
+    /// what is expected is what is charged.
+    async fn charged(&mut self, calls: impl Fn(&Self, u64) -> Vec<CallSpec>) -> Result<Execution> {
         let mut expected_gas = FIRST_EXPECTED_GAS;
         for _ in 0..FEE_RUNS {
-            let once = self.run(vec![register.clone(), self.execute(entry, expected_gas)]).await?;
-            match once {
+            let calls = calls(self, expected_gas);
+            let run = self
+                .simulator
+                .run_one(&self.next, Job::Transactions(calls))
+                .await
+                .wrap_err("the execution cannot be simulated")?;
+            match run.outcome {
                 Outcome::Success { output, .. } => {
-                    let charged_gas = charged_gas(&output).unwrap_or(expected_gas);
-                    let twice = entry.request.isAlive && {
-                        let execute = self.execute(entry, charged_gas);
-                        self.run(vec![register.clone(), execute.clone(), execute]).await?.is_success()
-                    };
-                    return Ok(Execution::Executes { charged_gas, twice });
+                    return Ok(Execution::Executes {
+                        charged_gas: charged_gas(&output).unwrap_or(expected_gas),
+                    });
                 }
                 Outcome::Revert { output, .. } => match too_high(&output) {
                     Some(charged) => expected_gas = charged,
@@ -201,20 +220,39 @@ impl<'a> Preview<'a> {
         Ok(Execution::Unknown { reason: "the inserted fee does not settle".to_owned() })
     }
 
+    fn register(&self, request: &IRegistry::Request) -> CallSpec {
+        CallSpec {
+            origin: request.user,
+            caller: request.user,
+            to: self.session.contracts.registry,
+            data: register_call(request),
+            value: U256::from(request.initEthSent),
+            gas_limit: AROUND_GAS,
+            gas_price: self.gas_price,
+        }
+    }
+
     fn execute(&self, entry: &Outstanding, expected_gas: u64) -> CallSpec {
         let entries = [BatchEntry { entry: entry.clone(), expected_gas, gas_limit: CHECK_GAS }];
         let gas = CHECK_GAS + CHECK_GAS / 32 + AROUND_GAS;
         batch_call(&entries, &self.session.contracts, self.executor, gas, self.gas_price)
     }
+}
 
-    async fn run(&mut self, calls: Vec<CallSpec>) -> Result<Outcome> {
-        let run = self
-            .simulator
-            .run_one(&self.next, Job::Transactions(calls))
-            .await
-            .wrap_err("the execution cannot be simulated")?;
-        Ok(run.outcome)
+/// The call that registers a Request.
+pub(crate) fn register_call(request: &IRegistry::Request) -> Bytes {
+    IRegistry::newReqPaySpecificCall {
+        target: request.target,
+        referer: request.referer,
+        callData: request.callData.clone(),
+        ethForCall: request.ethForCall,
+        verifyUser: request.verifyUser,
+        insertFeeAmount: request.insertFeeAmount,
+        payWithAUTO: request.payWithAUTO,
+        isAlive: request.isAlive,
     }
+    .abi_encode()
+    .into()
 }
 
 /// A simulator at the node's head.

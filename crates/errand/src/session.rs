@@ -89,6 +89,17 @@ impl Session {
         }
     }
 
+    /// The contract's name, or enough of the address to know it again: for tables with many columns.
+    pub(crate) fn short_text(&self, address: Address) -> String {
+        match self.name_of(address) {
+            Some(name) => name.to_owned(),
+            None => {
+                let text = address.to_string();
+                format!("{}…{}", text.get(..6).unwrap_or_default(), text.get(38..).unwrap_or_default())
+            }
+        }
+    }
+
     pub(crate) async fn head(&self) -> Result<BlockHead> {
         errand_submit::latest_head(&self.provider).await.wrap_err("the node does not tell its head")
     }

@@ -39,12 +39,12 @@ use tokio_util::sync::CancellationToken;
 #[command(after_help = "Example: look first, rehearse, then run:
   errand keeper check --account worker
   errand keeper run --account worker --dry-run
-  errand keeper run --account worker --min-profit 0.0001ether --stats keeper.jsonl")]
+  errand keeper run --account worker --min-profit 0.0001ether")]
 pub(crate) enum Command {
     /// Follow the chain and execute what pays
     Run(Box<Run>),
     /// Check that a keeper could run: node, contracts, account, journal, right to execute
-    Check(Check),
+    Check(Box<Check>),
 }
 
 impl Command {
@@ -75,6 +75,9 @@ pub(crate) struct Judgement {
     /// Gas of one transaction at most
     #[arg(long, value_name = "GAS", env = "ERRAND_MAX_BATCH_GAS", default_value_t = 10_000_000)]
     max_batch_gas: u64,
+    /// Gas to spend, uncharged, on opening a turn: drawing its executor is part of having the turn
+    #[arg(long, value_name = "GAS", env = "ERRAND_MAX_OPENING_GAS", default_value_t = 150_000)]
+    max_opening_gas: u64,
     /// Requests in one transaction at most
     #[arg(long, value_name = "N", env = "ERRAND_MAX_BATCH", default_value_t = 100)]
     max_batch: usize,
@@ -97,6 +100,7 @@ impl Judgement {
             max_batch_gas: self.max_batch_gas,
             max_batch_entries: self.max_batch,
             tip,
+            max_opening_gas: self.max_opening_gas,
             inclusion_blocks: 1,
         }
     }
@@ -181,8 +185,8 @@ fn journal_problem(error: &JournalError) -> Report {
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   errand keeper run --account worker --rpc ws://127.0.0.1:8545
-  errand keeper run --account worker --password-file pw --min-profit 0.0001ether --log-format json
-  errand keeper run --dry-run --executor 0x7099…    what it would do, without a key")]
+  errand keeper run --account worker --password-file pw --log-format json
+  errand keeper run --dry-run --executor 0x7099…    rehearse without a key")]
 pub(crate) struct Run {
     #[command(flatten)]
     judgement: Judgement,
@@ -359,15 +363,14 @@ impl Recorder {
 
 impl Observer for Recorder {
     fn synced(&mut self, number: u64, outstanding: usize, outside: usize) {
-        tracing::info!(block = number, outstanding, outside, "the book is complete");
         self.write(&json!({ "synced": number, "outstanding": outstanding, "outside": outside }));
     }
 
     fn block(&mut self, report: &BlockReport) {
-        for sent in &report.sent {
-            let profit = sent.balance.profit().unwrap_or_default();
-            let what = if self.dry_run { "would send" } else { "sent" };
-            tracing::info!(block = report.number, requests = ?sent.requests, gas = sent.gas, profit = eth_text(profit), "{what}");
+        // What is really sent is logged by the keeper itself.
+        for sent in report.sent.iter().filter(|_| self.dry_run) {
+            let profit = eth_text(sent.balance.profit().unwrap_or_default());
+            tracing::info!(block = report.number, requests = ?sent.requests, gas = sent.gas, profit, "would send");
         }
         for mined in &report.mined {
             let cost = eth_text(mined.cost_wei);
@@ -423,7 +426,7 @@ impl Check {
             .await
             .wrap_err("the gate cannot be simulated")?;
         let turn_text = match &turn {
-            Turn::Granted { until } => format!("yes, through block {until}"),
+            Turn::Granted { until, .. } => format!("yes, through block {until}"),
             Turn::Refused => "not now: it is somebody else's turn".to_owned(),
             Turn::Failed { reason } => {
                 return Err(Problem::new(format!(

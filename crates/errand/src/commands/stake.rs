@@ -25,7 +25,7 @@ use serde_json::json;
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Example: stake with the cold key, execute with a hot one:
   errand stake add 100auto --account cold
-  errand stake worker 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 --account cold
+  errand stake worker 0x7099… --account cold
   errand keeper run --account hot")]
 pub(crate) enum Command {
     /// Stake AUTO
@@ -146,7 +146,7 @@ impl Remove {
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   errand stake claim --account cold
-  errand stake claim --to 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 --account cold")]
+  errand stake claim --to 0x7099… --account cold")]
 pub(crate) struct Claim {
     /// Who gets the tokens. Default: the staker
     #[arg(long, value_name = "ADDRESS", env = "ERRAND_TO")]
@@ -189,7 +189,7 @@ impl Claim {
 /// cold. The worker is paid. One worker may serve several stakes.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:
-  errand stake worker 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 --account cold")]
+  errand stake worker 0x7099… --account cold")]
 pub(crate) struct Worker {
     /// Address of the key that runs the keeper
     worker: Address,

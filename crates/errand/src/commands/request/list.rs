@@ -83,8 +83,8 @@ impl List {
                 };
                 [
                     entry.id.to_string(),
-                    request.user.to_string(),
-                    session.address_text(request.target),
+                    session.short_text(request.user),
+                    session.short_text(request.target),
                     shortened(&call_or_bytes_text(&request.callData)),
                     pays,
                     kind.to_owned(),

@@ -25,7 +25,8 @@ use serde_json::{Value, json};
 /// in AUTO from your wallet.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Example: a call, from registering it to taking it back:
-  errand request new --target 0x5FbD… --call 'pay(address,uint256)' 0x7099… 1ether --account alice
+  errand request new --target 0x5FbD… --account alice \\
+      --call 'pay(address,uint256)' 0x7099… 1ether
   errand request why 0
   errand request cancel 0 --account alice")]
 pub(crate) enum Command {

@@ -7,7 +7,7 @@ use crate::{
     cli::{Global, Signing},
     commands::{auto::AutoFunds, sent_text},
     output::{Progress, note, pairs, warn},
-    preview::{Execution, Glimpse, Preview},
+    preview::{Execution, Glimpse, Preview, register_call},
     problem::Problem,
     send::{Account, Sent, Step},
     session::Session,
@@ -15,7 +15,7 @@ use crate::{
 use alloy::{
     primitives::{Address, Bytes, U256, aliases::U112},
     providers::Provider,
-    sol_types::{SolCall, SolEvent},
+    sol_types::SolEvent,
 };
 use clap::{Args, ValueEnum};
 use errand_bindings::IRegistry::{self, HashedReqAdded};
@@ -44,11 +44,16 @@ const BASE_FEE_MARGIN: u128 = 3;
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   errand request new --target 0x5FbD… --call 'ping()' --account alice
-  errand request new --target 0x5FbD… --call 'pay(address,uint256)' 0x7099… 1ether --pay auto --account alice
-  errand request new --target 0x5FbD… --call 'buy(address,uint256)' 0xf39F… 5 --value 0.1ether \\
-      --verify-user --account alice          the target learns who you are: its first input is proven
 
-Arrays are written [1,2], tuples (1,0xab), numbers also with a unit (1ether). Quote what your shell would read.")]
+  errand request new --target 0x5FbD… --account alice --pay auto \\
+      --call 'pay(address,uint256)' 0x7099… 1ether
+
+  The target learns who you are, because its first input is proven:
+  errand request new --target 0x5FbD… --account alice --verify-user \\
+      --call 'buy(address,uint256)' 0xf39F… 5 --value 0.1ether
+
+Arrays are written [1,2], tuples (1,0xab), numbers also with a unit (1ether).
+Quote what your shell would read.")]
 pub(crate) struct New {
     /// Contract to call
     #[arg(long, value_name = "ADDRESS", env = "ERRAND_TARGET")]
@@ -144,30 +149,39 @@ impl New {
         let progress = Progress::spinner("trying the call");
         let mut preview = Preview::open(&session, self.fork, user).await?;
         let mut entry = self.entry(&session, user, call_data).await?;
-        let provisional = self.estimate(preview.terms(), preview.next(), AMPLE_GAS, false);
-        self.set_deposit(&mut entry, &provisional)?;
+        let assumed = self.estimate(preview.terms(), preview.next(), self.assume_gas, false);
+        self.set_deposit(&mut entry, &assumed)?;
         let glimpses = preview.glimpses(&entry).await?;
-        let execution = preview.execution(&entry, self.register(&entry)).await?;
+        let execution = preview.execution(&entry).await?;
+        // What is missing in AUTO can still be brought, and is no measure of the call.
+        let call = match &execution {
+            Execution::Fails { name: Some(name), .. } if name == "InsufficientAuto" => {
+                preview.prepaid(&entry, 1).await?
+            }
+            _ => execution.clone(),
+        };
+        let repeats =
+            self.recurring && matches!(preview.prepaid(&entry, 2).await?, Execution::Executes { .. });
         drop(progress);
 
-        let estimate = match &execution {
-            Execution::Executes { charged_gas, .. } => {
+        let estimate = match call {
+            Execution::Executes { charged_gas } => {
                 let gas = charged_gas + charged_gas / 100 * GAS_MARGIN_PERCENT;
                 self.estimate(preview.terms(), preview.next(), gas, true)
             }
-            _ => self.estimate(preview.terms(), preview.next(), self.assume_gas, false),
+            Execution::Fails { .. } | Execution::Unknown { .. } => assumed,
         };
         self.set_deposit(&mut entry, &estimate)?;
-        warnings.extend(misgivings(&glimpses, &execution));
+        warnings.extend(misgivings(&glimpses, &execution, repeats));
         warnings.extend(self.payment_warning(&session, &entry, &estimate).await?);
 
-        note(pairs(glimpses.iter().map(|glimpse| (glimpse.when, glimpse.text()))));
-        note(pairs([("fee", estimate.text())]));
+        let tried = glimpses.iter().map(|glimpse| (glimpse.when, glimpse.text()));
+        note(pairs(tried.chain([("fee", estimate.text())])));
         warnings.iter().for_each(warn);
         let step = Step {
             purpose: format!("register a call of {}", call_or_bytes_text(&entry.request.callData)),
             to: session.contracts.registry,
-            data: self.register(&entry),
+            data: register_call(&entry.request),
             value: U256::from(entry.request.initEthSent),
         };
         let sent = account.send(&[step]).await?;
@@ -313,22 +327,6 @@ impl New {
         Ok(())
     }
 
-    fn register(&self, entry: &Outstanding) -> Bytes {
-        let request = entry.request.clone();
-        IRegistry::newReqPaySpecificCall {
-            target: request.target,
-            referer: request.referer,
-            callData: request.callData,
-            ethForCall: request.ethForCall,
-            verifyUser: request.verifyUser,
-            insertFeeAmount: request.insertFeeAmount,
-            payWithAUTO: request.payWithAUTO,
-            isAlive: request.isAlive,
-        }
-        .abi_encode()
-        .into()
-    }
-
     fn estimate(&self, terms: &Terms, next: &NextBlock, gas: u64, is_simulated: bool) -> Estimate {
         let gas_price = u128::from(next.base_fee) * BASE_FEE_MARGIN + terms.fees.tipCapWei.to::<u128>();
         let in_auto = self.pay == Pay::Auto;
@@ -370,9 +368,6 @@ impl New {
     }
 }
 
-/// Gas for the first try, whose deposit must not be what fails.
-const AMPLE_GAS: u64 = 1_000_000;
-
 fn auto_warning(funds: AutoFunds, fee: U256) -> Option<String> {
     if funds.balance < fee {
         return Some(format!(
@@ -399,7 +394,7 @@ fn approve_argument(fee: U256) -> String {
 }
 
 /// What the tries say against registering.
-fn misgivings(glimpses: &[Glimpse], execution: &Execution) -> Vec<String> {
+fn misgivings(glimpses: &[Glimpse], execution: &Execution, repeats: bool) -> Vec<String> {
     let mut warnings = Vec::new();
     let succeeds_some_time =
         glimpses.iter().any(|glimpse| matches!(glimpse.outcome, "succeeds" | "undecided"));
@@ -410,17 +405,19 @@ fn misgivings(glimpses: &[Glimpse], execution: &Execution) -> Vec<String> {
             format!("the call fails now and at every time that was tried ({}): it waits until more than the clock changes", now.text())
         });
     }
-    match execution {
-        Execution::Executes { twice: true, .. } => warnings.push(
+    if repeats {
+        warnings.push(
             "the call succeeds twice in a row: nothing in the target keeps executors from repeating it at once, \
              at your expense"
                 .to_owned(),
-        ),
-        Execution::Fails { name, text } if name.as_deref() != Some("CallFailed") => {
-            warnings.push(format!("an execution would fail now: {text}"));
-        }
+        );
+    }
+    match execution {
+        // What the call does and what AUTO lacks is told with more words.
+        Execution::Fails { name: Some(name), .. } if name == "CallFailed" || name == "InsufficientAuto" => {}
+        Execution::Fails { text, .. } => warnings.push(format!("an execution would fail now: {text}")),
         Execution::Unknown { reason } => warnings.push(format!("an execution could not be tried: {reason}")),
-        Execution::Executes { .. } | Execution::Fails { .. } => {}
+        Execution::Executes { .. } => {}
     }
     warnings
 }
@@ -453,7 +450,7 @@ mod tests {
         Glimpse { when: "now", after_seconds: 0, outcome, reason: None }
     }
 
-    const EXECUTES: Execution = Execution::Executes { charged_gas: 1, twice: false };
+    const EXECUTES: Execution = Execution::Executes { charged_gas: 1 };
 
     fn fails(name: &str) -> Execution {
         Execution::Fails { name: Some(name.to_owned()), text: name.to_owned() }
@@ -461,21 +458,19 @@ mod tests {
 
     #[test]
     fn a_call_that_waits_is_told_from_one_that_never_succeeds() {
-        let warnings = misgivings(&[glimpse("reverts"), glimpse("succeeds")], &fails("CallFailed"));
+        let warnings = misgivings(&[glimpse("reverts"), glimpse("succeeds")], &fails("CallFailed"), false);
         assert!(warnings.len() == 1 && warnings[0].contains("waits until it succeeds"), "{warnings:?}");
-        let warnings = misgivings(&[glimpse("reverts"), glimpse("reverts")], &fails("CallFailed"));
+        let warnings = misgivings(&[glimpse("reverts"), glimpse("reverts")], &fails("CallFailed"), false);
         assert!(warnings.len() == 1 && warnings[0].contains("every time"), "{warnings:?}");
-        assert!(misgivings(&[glimpse("succeeds")], &EXECUTES).is_empty());
+        assert!(misgivings(&[glimpse("succeeds")], &EXECUTES, false).is_empty());
     }
 
     #[test]
     fn repetition_and_failing_payment_are_warned_of() {
-        let twice = Execution::Executes { charged_gas: 1, twice: true };
-        assert!(misgivings(&[glimpse("succeeds")], &twice)[0].contains("twice in a row"));
-        assert!(
-            misgivings(&[glimpse("succeeds")], &fails("InsufficientPayment"))[0]
-                .contains("InsufficientPayment")
-        );
+        assert!(misgivings(&[glimpse("succeeds")], &EXECUTES, true)[0].contains("twice in a row"));
+        let unpaid = misgivings(&[glimpse("succeeds")], &fails("InsufficientPayment"), false);
+        assert!(unpaid[0].contains("InsufficientPayment"), "{unpaid:?}");
+        assert!(misgivings(&[glimpse("succeeds")], &fails("InsufficientAuto"), false).is_empty());
     }
 
     #[test]

@@ -27,7 +27,7 @@ const SHOWN_SLOTS: usize = 20;
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   errand request why 7
-  errand request why 7 --executor 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 --min-profit 0.001ether
+  errand request why 7 --executor 0x7099… --min-profit 0.001ether
   errand request why 7 --json")]
 pub(crate) struct Why {
     /// Number of the Request
@@ -74,7 +74,7 @@ impl Why {
 
 fn turn_text(turn: &Turn) -> String {
     match turn {
-        Turn::Granted { until } => format!("may execute, through block {until}"),
+        Turn::Granted { until, .. } => format!("may execute, through block {until}"),
         Turn::Refused => "may not execute: it is somebody else's turn".to_owned(),
         Turn::Failed { reason } => format!("nobody may execute: the gate reverts: {}", revert_text(reason)),
         Turn::Unknown { reason } => format!("not known: {reason}"),
@@ -84,7 +84,9 @@ fn turn_text(turn: &Turn) -> String {
 fn explanation_json(explanation: &Explanation, entry: &Outstanding, executor: Address) -> Value {
     let (outcome, reason) = verdict_text(&explanation.verdict);
     let turn = match &explanation.turn {
-        Turn::Granted { until } => json!({ "answer": "granted", "untilBlock": until }),
+        Turn::Granted { until, opening_gas } => {
+            json!({ "answer": "granted", "untilBlock": until, "openingGas": opening_gas })
+        }
         other => json!({ "answer": other.as_str(), "reason": turn_text(other) }),
     };
     let quote = explanation.quote.as_ref().map(|quote| match quote {
@@ -169,7 +171,11 @@ fn explanation_text(
                 gas_price_text(explanation.gas_price)
             ),
         ));
-        rows.push(("costs", format!("{} = {gas} gas", eth_text(balance.cost))));
+        let opening = match explanation.turn.opening_gas() {
+            0 => String::new(),
+            gas => format!(", without {gas} gas that opening the turn costs once"),
+        };
+        rows.push(("costs", format!("{} for {gas} gas{opening}", eth_text(balance.cost))));
         rows.push(("profit", profit_text(balance.income, balance.cost)));
         rows.push(("pays", format!("{} by the limits of this command", yes_no(*pays))));
     }
@@ -205,7 +211,7 @@ fn dependencies_text(session: &Session, explanation: &Explanation) -> String {
         let value = value.map_or_else(|| "not known".to_owned(), |value| format!("{value:#x}"));
         rows.push([
             "slot".to_owned(),
-            format!("{} {:#x}", session.address_text(slot.address), slot.key),
+            format!("{} {:#x}", session.short_text(slot.address), slot.key),
             value,
         ]);
     }

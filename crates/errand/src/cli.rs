@@ -1,7 +1,7 @@
 //! The command line: what is common to all commands, and which commands there are.
 
 use crate::{amount::GasPrice, commands, keys::KeyArgs, output::Format};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, builder::BoolishValueParser};
 use eyre::Result;
 use std::path::PathBuf;
 
@@ -57,7 +57,7 @@ pub(crate) struct Global {
     pub(crate) deployment: Option<PathBuf>,
     /// Write the result as JSON. Amounts are decimal strings in base units, named in the field: feeWei,
     /// stakeAutoBase (1 ether = 10^18 wei, 1 AUTO = 10^18 base units).
-    #[arg(long, global = true, env = "ERRAND_JSON")]
+    #[arg(long, global = true, env = "ERRAND_JSON", value_parser = BoolishValueParser::new())]
     pub(crate) json: bool,
     /// What to log to standard error, in the syntax of RUST_LOG, such as `info` or `errand_chain=debug`.
     #[arg(long, global = true, value_name = "FILTER", env = "ERRAND_LOG")]
@@ -76,7 +76,7 @@ pub(crate) struct Signing {
     #[command(flatten)]
     pub(crate) key: KeyArgs,
     /// Sign and send without asking.
-    #[arg(long, short = 'y', env = "ERRAND_YES", help_heading = "Sending")]
+    #[arg(long, short = 'y', env = "ERRAND_YES", value_parser = BoolishValueParser::new(), help_heading = "Sending")]
     pub(crate) yes: bool,
     /// Highest price per gas to offer, such as 30gwei. Default: three times the base fee plus twice the tip.
     #[arg(long, value_name = "PRICE", env = "ERRAND_MAX_GAS_PRICE", help_heading = "Sending")]

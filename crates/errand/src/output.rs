@@ -97,6 +97,11 @@ impl Progress {
         Self { bar, first_block: 0, started: std::time::Instant::now() }
     }
 
+    /// Writes something beside the line.
+    pub(crate) fn suspend(&self, write: impl FnOnce()) {
+        self.bar.suspend(write);
+    }
+
     /// Fills from block `from` to block `to` as logs are read.
     pub(crate) fn blocks(from: u64, to: u64) -> Self {
         let bar = if io::stderr().is_terminal() {

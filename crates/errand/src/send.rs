@@ -34,6 +34,8 @@ use std::{
 
 /// How often the chain is asked whether a transaction is in a block.
 const POLL: Duration = Duration::from_millis(250);
+/// How long a transaction may take before its hash is told.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// Added to an estimate of gas, in percent: state may change until the transaction is mined.
 const GAS_MARGIN_PERCENT: u64 = 25;
 /// Gas that is reckoned with for a step that cannot be simulated before the one ahead of it.
@@ -155,15 +157,35 @@ impl<'a> Account<'a> {
                 max_gas_price: prices.limit,
                 ..TxRequest::call(step.to, step.data.clone(), gas_limit)
             };
-            let progress = Progress::spinner(format!("waiting until it is in a block: {}", step.purpose));
-            let receipt = send_and_wait(&submitter, &self.session.provider, request, POLL).await;
-            drop(progress);
+            let receipt = self.send_one(&submitter, step, request).await;
             match receipt {
                 Ok(receipt) => sent.push(Sent::new(&step.purpose, receipt)),
                 Err(error) => return Err(self.send_problem(step, sent.len(), error).await),
             }
         }
         Ok(sent)
+    }
+
+    /// Sends one transaction and waits for it. Its hash is told when it takes a while: somebody who does not
+    /// wait for the end needs it.
+    async fn send_one(
+        &self,
+        submitter: &Submitter,
+        step: &Step,
+        request: TxRequest,
+    ) -> Result<TransactionReceipt, SubmitError> {
+        let progress = Progress::spinner(format!("waiting until it is in a block: {}", step.purpose));
+        let sending = send_and_wait(submitter, &self.session.provider, request, POLL);
+        tokio::pin!(sending);
+        tokio::select! {
+            receipt = &mut sending => return receipt,
+            () = tokio::time::sleep(PATIENCE) => {}
+        }
+        let in_flight = submitter.in_flight().await.unwrap_or_default();
+        for attempt in in_flight.iter().flat_map(|intent| intent.attempts.last()) {
+            progress.suspend(|| note(format!("sent {}, waiting until it is in a block", attempt.tx_hash)));
+        }
+        sending.await
     }
 
     async fn submitter(&self) -> Result<Submitter> {

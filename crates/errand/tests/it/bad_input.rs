@@ -2,7 +2,8 @@
 
 use crate::chain::{Chain, run};
 use alloy::primitives::{Address, Bytes};
-use std::fs;
+use errand_testkit::tool;
+use std::{fs, process::Command};
 
 #[test]
 fn a_node_on_another_chain_is_refused() {
@@ -82,6 +83,40 @@ fn without_a_key_the_three_ways_are_told() {
         .run(&["request", "cancel", "0", "--account", "nobody"])
         .failed(1, &["there is no keystore", "cast wallet import nobody"]);
     chain.run(&["keeper", "run"]).failed(2, &["no key to sign with"]);
+}
+
+#[test]
+fn a_keystore_made_by_cast_signs_with_the_right_password_only() {
+    let chain = Chain::shared();
+    let keystores = chain.home().join(".foundry/keystores");
+    fs::create_dir_all(&keystores).unwrap();
+    let imported = Command::new(tool("cast").unwrap())
+        .args(["wallet", "import", "alice", "--unsafe-password", "right", "--private-key", &chain.key(1)])
+        .arg("--keystore-dir")
+        .arg(&keystores)
+        .output()
+        .unwrap();
+    assert!(imported.status.success(), "{imported:?}");
+    let password = chain.home().join("password");
+    let balance = |word: &str| {
+        fs::write(&password, word).unwrap();
+        let mut command = chain.errand();
+        run(command.args(["auto", "balance", "--account", "alice", "--password-file"]).arg(&password))
+    };
+    let ran = balance("right\n").ok();
+    assert!(ran.stdout.contains(&chain.account(1).to_string()), "{}", ran.stdout);
+    balance("wrong").failed(1, &["the password does not open the keystore"]);
+    chain.run(&["auto", "balance", "--account", "alice"]).failed(2, &["needs a password", "--password-file"]);
+}
+
+#[test]
+fn flags_can_be_variables_with_any_word_for_yes() {
+    let chain = Chain::shared();
+    for (word, is_json) in [("1", true), ("yes", true), ("0", false), ("false", false)] {
+        let mut command = chain.errand();
+        let ran = run(command.env("ERRAND_JSON", word).args(["stake", "status"])).ok();
+        assert_eq!(ran.stdout.starts_with('{'), is_json, "{word}: {}", ran.stdout);
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `errand keeper`
 
 use crate::chain::{Chain, run};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{
     fs,
     process::{Child, Command, Stdio},
@@ -105,12 +105,33 @@ fn a_dry_run_tells_the_profit_and_sends_nothing() {
 }
 
 #[test]
+fn a_look_back_leaves_older_requests_out_and_says_so() {
+    let chain = Chain::own();
+    chain.register(1);
+    chain.block_on(chain.anvil.call::<_, serde_json::Value>("evm_increaseTime", (86_400,))).unwrap();
+    chain.mine(2);
+    let young = chain.register(1);
+    let stats = chain.home().join("stats.jsonl");
+    let executor = chain.account(3).to_string();
+    let mut command = chain.errand();
+    let arguments = ["keeper", "run", "--dry-run", "--executor", &executor, "--since", "1h", "--stats"];
+    let keeper = Running::start(command.args(arguments).arg(&stats));
+    let synced = wait(&chain, "the sync", || {
+        let text = fs::read_to_string(&stats).unwrap_or_default();
+        lines(&text).into_iter().find(|line| line["synced"].is_u64())
+    });
+    assert_eq!((&synced["outstanding"], &synced["outside"]), (&json!(1), &json!(1)), "{synced}; {young}");
+    assert_eq!(keeper.stop().0, Some(0));
+}
+
+#[test]
 fn check_tells_what_a_keeper_would_find() {
     let chain = Chain::shared();
     let ran = chain.run_as(6, &["keeper", "check"]).ok();
     for text in ["chain 31337", "all as recorded", "may execute", "journal", "told by"] {
         assert!(ran.stdout.contains(text), "`{text}` is not in:\n{}", ran.stdout);
     }
+    assert!(!chain.home().join(".errand").exists(), "looking leaves no trace");
     let mut poor = chain.errand();
     poor.env("ERRAND_PRIVATE_KEY", format!("0x{}", "22".repeat(32))).args(["keeper", "check"]);
     run(&mut poor).failed(1, &["has no ETH to buy gas with"]);

@@ -11,7 +11,7 @@ use crate::{
     session::Session,
 };
 use alloy::primitives::{Address, U256};
-use clap::Args;
+use clap::{Args, builder::BoolishValueParser};
 use errand_keeper::Outstanding;
 use eyre::Result;
 use serde_json::json;
@@ -34,7 +34,7 @@ pub(crate) struct List {
     #[arg(long, value_name = "ADDRESS", env = "ERRAND_TARGET")]
     target: Option<Address>,
     /// Only those of the key's account
-    #[arg(long, env = "ERRAND_MINE")]
+    #[arg(long, env = "ERRAND_MINE", value_parser = BoolishValueParser::new())]
     mine: bool,
     /// Not more than so many
     #[arg(long, value_name = "N", env = "ERRAND_LIMIT", default_value_t = 50)]

@@ -17,7 +17,7 @@ use alloy::{
     providers::Provider,
     sol_types::SolEvent,
 };
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, builder::BoolishValueParser};
 use errand_bindings::IRegistry::{self, HashedReqAdded};
 use errand_keeper::{Outstanding, Terms, pricing};
 use errand_sim::Fork;
@@ -84,13 +84,13 @@ pub(crate) struct New {
     #[arg(long, value_name = "CURRENCY", env = "ERRAND_PAY", default_value = "eth")]
     pay: Pay,
     /// The first input is your address, and the target may rely on that
-    #[arg(long, env = "ERRAND_VERIFY_USER")]
+    #[arg(long, env = "ERRAND_VERIFY_USER", value_parser = BoolishValueParser::new())]
     verify_user: bool,
     /// Write the fee into the call: second input with --verify-user, else first
-    #[arg(long, env = "ERRAND_INSERT_FEE")]
+    #[arg(long, env = "ERRAND_INSERT_FEE", value_parser = BoolishValueParser::new())]
     insert_fee: bool,
     /// Stay registered after an execution. Takes no deposit: pays in AUTO, or with ETH that the target sends
-    #[arg(long, env = "ERRAND_RECURRING")]
+    #[arg(long, env = "ERRAND_RECURRING", value_parser = BoolishValueParser::new())]
     recurring: bool,
     /// Application that is rewarded for bringing the Request
     #[arg(long, value_name = "ADDRESS", env = "ERRAND_REFERER", default_value_t = Address::ZERO, hide_default_value = true)]

@@ -21,11 +21,11 @@ impl EnvSeen {
     pub const TIMESTAMP: Self = Self(1);
     /// NUMBER ran.
     pub const NUMBER: Self = Self(1 << 1);
-    /// BASEFEE ran.
+    /// BASEFEE ran, or it is a transaction, whose price may not be lower.
     pub const BASE_FEE: Self = Self(1 << 2);
-    /// GASLIMIT ran.
+    /// GASLIMIT ran, or it is a transaction, which has to fit in.
     pub const GAS_LIMIT: Self = Self(1 << 3);
-    /// GASPRICE ran.
+    /// GASPRICE ran, or it is a transaction, which the origin pays.
     pub const GAS_PRICE: Self = Self(1 << 4);
     /// ORIGIN ran. It does not change from block to block; but only the whole transaction has the real one.
     pub const ORIGIN: Self = Self(1 << 5);

@@ -5,7 +5,7 @@ use crate::{
     hooks::{self, Ctx, Frames, Machine, MachineError},
     mirror::Mirror,
     outcome::{HaltReason, Outcome, Run, Unknown},
-    reads::{AccountUse, ReadSet},
+    reads::{AccountUse, EnvSeen, ReadSet},
     recorder::{Recorder, UNKNOWN_COINBASE},
 };
 use alloy::primitives::{B256, TxKind, U256};
@@ -124,7 +124,10 @@ impl<'m> Runner<'m> {
             chain_id: Some(ctx.cfg.chain_id),
             ..TxEnv::default()
         };
-        ctx.journaled_state.database.note(spec.origin, AccountUse::BALANCE | AccountUse::NONCE);
+        let recorder = &mut ctx.journaled_state.database;
+        recorder.note(spec.origin, AccountUse::BALANCE | AccountUse::NONCE);
+        // Whether a block may include it, and what the origin has left meanwhile.
+        recorder.see(EnvSeen::BASE_FEE | EnvSeen::GAS_LIMIT | EnvSeen::GAS_PRICE);
         let outcome = match Frames::default().run(&mut self.machine) {
             Ok(result) => transaction_outcome(result),
             Err(error) => self.failure(error),

@@ -90,7 +90,7 @@ fn world() -> impl Strategy<Value = World> {
 
 /// What a block writes: seldom much, so that outcomes often stay valid.
 fn block() -> impl Strategy<Value = WriteSet> {
-    let address = || (0..POOL.len() + 1).prop_map(|n| POOL.get(n).copied().unwrap_or(CALLER));
+    let address = || (0..POOL.len() + 2).prop_map(|n| [&POOL[..], &[CALLER, ORIGIN]].concat()[n]);
     let write = prop_oneof![
         4 => (0..3_u64).prop_map(|wei| AccountWrite { balance: Some(U256::from(wei)), ..AccountWrite::default() }),
         2 => (1..3_u64).prop_map(|nonce| AccountWrite { nonce: Some(nonce), ..AccountWrite::default() }),
@@ -113,17 +113,21 @@ fn block() -> impl Strategy<Value = WriteSet> {
         })
 }
 
-/// Environments that often agree in some of their values.
+/// Environments that often agree in some of their values. In some, the transactions cannot be included.
 fn environment() -> impl Strategy<Value = Environment> {
-    (0..2_u64, 0..2_u64, 0..2_u64, 0..2_u64, 0..2_u128).prop_map(|(number, timestamp, fee, gas, price)| {
-        let mut env = next();
-        env.block.number += number;
-        env.block.timestamp += timestamp;
-        env.block.base_fee += fee;
-        env.block.gas_limit += gas;
-        env.gas_price += price;
-        env
-    })
+    let base_fee = prop::sample::select(vec![7, 7, 8, 2_000_000_000]);
+    let gas_limit = prop::sample::select(vec![30_000_000, 30_000_000, 30_000_001, 200_000]);
+    (0..2_u64, 0..2_u64, base_fee, gas_limit, 0..2_u128).prop_map(
+        |(number, timestamp, base_fee, gas_limit, price)| {
+            let mut env = next();
+            env.block.number += number;
+            env.block.timestamp += timestamp;
+            env.block.base_fee = base_fee;
+            env.block.gas_limit = gas_limit;
+            env.gas_price += price;
+            env
+        },
+    )
 }
 
 fn spec() -> impl Strategy<Value = CallSpec> {
@@ -134,9 +138,13 @@ fn spec() -> impl Strategy<Value = CallSpec> {
     })
 }
 
-fn run_in(world: &World, mirror: &mut Mirror, env: &Environment, spec: &CallSpec) -> Run {
+/// Runs the call, or the whole transaction.
+fn run_in(world: &World, mirror: &mut Mirror, env: &Environment, spec: &CallSpec, whole: bool) -> Run {
     let spec = CallSpec { gas_price: env.gas_price, ..spec.clone() };
-    let run = |mirror: &Mirror| Runner::new(&config(), mirror, &env.block).run_call(&spec, &[]);
+    let run = |mirror: &Mirror| {
+        let mut runner = Runner::new(&config(), mirror, &env.block);
+        if whole { runner.run_transaction(&spec) } else { runner.run_call(&spec, &[]) }
+    };
     world.settle(mirror, run, missing).0
 }
 
@@ -148,24 +156,27 @@ fn check(cases: u32) -> TestRunner {
 fn an_outcome_that_is_still_valid_is_what_a_new_run_gives() {
     let (valid, void) = (Cell::new(0), Cell::new(0));
     let blocks = prop::collection::vec((block(), environment()), 1..4);
-    check(6_000)
-        .run(&(world(), blocks, environment(), spec()), |(mut world, blocks, before, spec)| {
-            let mut mirror = Mirror::new(head(100));
-            let cached = run_in(&world, &mut mirror, &before, &spec);
-            let mut changes = errand_sim::Changes::default();
-            for (number, (writes, after)) in (101_u64..).zip(blocks) {
-                world.write(&writes);
-                changes.extend(&mirror.apply(head(number), &writes).unwrap());
-                if !cached.reads.is_valid(&changes, &before, &after) {
-                    void.set(void.get() + 1);
-                    break;
+    check(8_000)
+        .run(
+            &(world(), blocks, environment(), spec(), any::<bool>()),
+            |(mut world, blocks, before, spec, whole)| {
+                let mut mirror = Mirror::new(head(100));
+                let cached = run_in(&world, &mut mirror, &before, &spec, whole);
+                let mut changes = errand_sim::Changes::default();
+                for (number, (writes, after)) in (101_u64..).zip(blocks) {
+                    world.write(&writes);
+                    changes.extend(&mirror.apply(head(number), &writes).unwrap());
+                    if !cached.reads.is_valid(&changes, &before, &after) {
+                        void.set(void.get() + 1);
+                        break;
+                    }
+                    valid.set(valid.get() + 1);
+                    let fresh = run_in(&world, &mut Mirror::new(head(number)), &after, &spec, whole);
+                    prop_assert_eq!(&fresh.outcome, &cached.outcome);
                 }
-                valid.set(valid.get() + 1);
-                let fresh = run_in(&world, &mut Mirror::new(head(number)), &after, &spec);
-                prop_assert_eq!(&fresh.outcome, &cached.outcome);
-            }
-            Ok(())
-        })
+                Ok(())
+            },
+        )
         .unwrap();
     assert!(valid.get() > 1_000 && void.get() > 1_000, "{} valid, {} void", valid.get(), void.get());
 }
@@ -186,7 +197,7 @@ fn a_transaction_ends_as_in_the_unmodified_machine() {
                 // Nobody knows the coinbase of a block to come.
                 if run.is_cacheable() {
                     succeeded.set(succeeded.get() + i32::from(run.outcome.is_success()));
-                    prop_assert_eq!(run.outcome, theirs);
+                    prop_assert_eq!(Some(run.outcome), theirs);
                 }
             }
             Ok(())
@@ -195,8 +206,8 @@ fn a_transaction_ends_as_in_the_unmodified_machine() {
     assert!(succeeded.get() > 1_000, "{}", succeeded.get());
 }
 
-/// Runs a transaction twice on revm as it comes, with revm's own in-memory database.
-fn unmodified(world: &World, env: &Environment, spec: &CallSpec) -> Vec<Outcome> {
+/// Runs a transaction twice on revm as it comes, with revm's own in-memory database. `None`: it is invalid.
+fn unmodified(world: &World, env: &Environment, spec: &CallSpec) -> Vec<Option<Outcome>> {
     let mut db = InMemoryDB::default();
     for (address, account) in &world.accounts {
         let code = Bytecode::new_raw(account.code.clone());
@@ -234,17 +245,19 @@ fn unmodified(world: &World, env: &Environment, spec: &CallSpec) -> Vec<Outcome>
     };
     [0, 1]
         .into_iter()
-        .map(|nonce| match evm.transact_one(transaction(nonce)).unwrap() {
-            ExecutionResult::Success { gas, logs, output, .. } => {
-                Outcome::Success { gas_used: gas.tx_gas_used(), output: output.into_data(), logs }
-            }
-            ExecutionResult::Revert { gas, output, .. } => {
-                Outcome::Revert { gas_used: gas.tx_gas_used(), output }
-            }
-            ExecutionResult::Halt { gas, reason, .. } => Outcome::Halt {
-                gas_used: gas.tx_gas_used(),
-                reason: revm::interpreter::InstructionResult::from(reason).into(),
-            },
+        .map(|nonce| {
+            Some(match evm.transact_one(transaction(nonce)).ok()? {
+                ExecutionResult::Success { gas, logs, output, .. } => {
+                    Outcome::Success { gas_used: gas.tx_gas_used(), output: output.into_data(), logs }
+                }
+                ExecutionResult::Revert { gas, output, .. } => {
+                    Outcome::Revert { gas_used: gas.tx_gas_used(), output }
+                }
+                ExecutionResult::Halt { gas, reason, .. } => Outcome::Halt {
+                    gas_used: gas.tx_gas_used(),
+                    reason: revm::interpreter::InstructionResult::from(reason).into(),
+                },
+            })
         })
         .collect()
 }

@@ -123,6 +123,12 @@ fn the_origin_of_a_transaction_is_read_with_balance_and_nonce() {
 }
 
 #[test]
+fn a_transaction_depends_on_what_decides_whether_it_is_included() {
+    let (run, _) = World::with_target(asm("STOP")).transaction(&call());
+    assert_eq!(run.reads.env(), EnvSeen::BASE_FEE | EnvSeen::GAS_LIMIT | EnvSeen::GAS_PRICE);
+}
+
+#[test]
 fn every_look_at_the_environment_is_noted() {
     for (code, seen) in [
         ("TIMESTAMP", EnvSeen::TIMESTAMP),

@@ -262,7 +262,7 @@ contract StakeManager is IStakeManager, ReentrancyGuardTransient {
         require(msg.sender == registry, NotRegistry(msg.sender));
         (address worker, uint48 until) = _currentTurn();
 
-        // Nobody loses a turn before it ends, so the Registry need not ask again.
+        // Nobody loses a turn before it ends, so the Registry need neither ask again nor report.
         if (worker == executor || worker == ANYONE) grantedUntil = until - 1;
         report = false;
     }

@@ -7,34 +7,12 @@ import {GuardedCall} from "contracts/examples/GuardedCall.sol";
 import {IUniswapV2Factory, IUniswapV2Router02} from "contracts/examples/IUniswapV2.sol";
 import {PeriodicPayments} from "contracts/examples/PeriodicPayments.sol";
 import {UniswapV2Orders} from "contracts/examples/UniswapV2Orders.sol";
-import {IExecutorGate} from "contracts/interfaces/IExecutorGate.sol";
-import {ANYONE} from "contracts/interfaces/IExecutorSelectionStrategy.sol";
-import {IPriceOracle} from "contracts/interfaces/IPriceOracle.sol";
 import {IRegistry} from "contracts/interfaces/IRegistry.sol";
-import {Registry} from "contracts/registry/Registry.sol";
+import {AutoToken} from "contracts/token/AutoToken.sol";
 import {Test} from "forge-std/Test.sol";
+import {Deploy} from "script/Deploy.s.sol";
 import {DeployExamples} from "script/DeployExamples.s.sol";
 import {DeployUniswapV2} from "script/DeployUniswapV2.s.sol";
-
-/// A gate that is open to everybody.
-contract OpenGate is IExecutorGate {
-    function authorize(address, uint256[] calldata) external view returns (uint48, bool) {
-        return (uint48(block.number), false);
-    }
-
-    function executed(address, uint256[] calldata) external {}
-
-    function getSelectedExecutor(address, bytes32) external pure returns (address, uint256) {
-        return (ANYONE, 0);
-    }
-}
-
-/// An oracle that knows one price.
-contract OnePrice is IPriceOracle {
-    function autoPerEth() external pure returns (uint256) {
-        return 1000e18;
-    }
-}
 
 /// The examples on a real Registry and a real Uniswap v2, deployed by the scripts that users run.
 abstract contract ExamplesFixture is Test {
@@ -42,7 +20,8 @@ abstract contract ExamplesFixture is Test {
     uint256 internal constant ANY_BASE_FEE = type(uint256).max;
 
     IRegistry internal registry;
-    DemoToken internal autoToken;
+    AutoToken internal autoToken;
+    address private autoOwner;
     address internal weth;
     IUniswapV2Factory internal factory;
     IUniswapV2Router02 internal router;
@@ -59,16 +38,16 @@ abstract contract ExamplesFixture is Test {
     address internal executor = makeAddr("executor");
     address internal stranger = makeAddr("stranger");
 
-    IRegistry.Request private _empty;
-
     function setUp() public virtual {
         vm.fee(10 gwei);
         vm.txGasPrice(11 gwei);
         vm.warp(1_800_000_000);
 
-        autoToken = new DemoToken("Auto", "AUTO");
-        registry =
-            new Registry(address(this), address(autoToken), new OpenGate(), new OnePrice(), _feeSettings());
+        // Nobody has staked, so anybody may execute.
+        Deploy errand = new Deploy();
+        Deploy.Deployed memory d =
+            errand.deploy(errand.parse(vm.readFile("script/config/31337.json")), address(errand));
+        (registry, autoToken, autoOwner) = (d.registry, d.autoToken, address(errand));
 
         DeployUniswapV2 market = new DeployUniswapV2();
         vm.deal(address(market), market.LIQUIDITY_ETH());
@@ -82,26 +61,6 @@ abstract contract ExamplesFixture is Test {
         addLiquidity(address(token), address(other), 100_000 ether, 200_000 ether);
         vm.label(address(orders), "orders");
         vm.label(address(tank), "tank");
-    }
-
-    function _feeSettings() internal pure returns (IRegistry.FeeSettings memory) {
-        return IRegistry.FeeSettings({
-            tipCapWei: 2 gwei,
-            txBase: 21_000,
-            tokenGas: 4,
-            floorTokenGas: 10,
-            tailEth: 10_000,
-            tailAuto: 20_000,
-            entryEth: 5000,
-            entryAuto: 15_000,
-            entryWord: 20,
-            shared: 12_000,
-            refund: 9400,
-            credit: 24_500,
-            clearing: 4800,
-            report: 12_000,
-            reportPerId: 600
-        });
     }
 
     function addLiquidity(address a, address b, uint256 amountA, uint256 amountB) internal {
@@ -161,7 +120,8 @@ abstract contract ExamplesFixture is Test {
     /// Gives the user 1,000 AUTO, and the Registry leave to take them.
     function fundAuto() internal {
         address spender = registry.autoPayments();
-        autoToken.mint(user, 1000 ether);
+        vm.prank(autoOwner);
+        assertTrue(autoToken.transfer(user, 1000 ether));
         vm.prank(user);
         autoToken.approve(spender, type(uint256).max);
     }
@@ -172,7 +132,6 @@ abstract contract ExamplesFixture is Test {
         view
         returns (IRegistry.Request memory r)
     {
-        r = _empty;
         r.user = payable(user);
         r.target = target;
         r.callData = data;

@@ -214,6 +214,16 @@ contract PeriodicPaymentsTest is ExamplesFixture {
         assertEq(_paid(), 2);
     }
 
+    function test_WhenNextIsAtExpiry_ItCanStillBePaid() public {
+        uint256 id = _create(start, MONTH, ENDLESS, start + MONTH, true);
+        vm.warp(start);
+        payments.pay(id);
+        vm.warp(start + MONTH);
+        payments.pay(id);
+        _assertOver(id);
+        assertEq(_paid(), 2);
+    }
+
     function test_WhenPeriodIsTheLongest_NothingOverflows() public {
         uint256 id = _create(start, NEVER, 2, NEVER, false);
         vm.warp(start);

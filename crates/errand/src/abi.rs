@@ -19,7 +19,7 @@ pub(crate) struct KnownAbi {
     pub(crate) functions: HashMap<Selector, Function>,
 }
 
-/// What `build.rs` collected.
+/// What `build.rs` collected, and the interfaces that no contract has an ABI file for.
 pub(crate) fn known() -> &'static KnownAbi {
     static KNOWN: OnceLock<KnownAbi> = OnceLock::new();
     KNOWN.get_or_init(|| {
@@ -40,6 +40,13 @@ pub(crate) fn known() -> &'static KnownAbi {
                     }
                 }
                 _ => {}
+            }
+        }
+        for line in include_str!("../../../abi/errand.sol").lines().map(str::trim) {
+            if let Ok(error) = Error::parse(line) {
+                known.errors.entry(error.selector()).or_insert(error);
+            } else if let Ok(function) = Function::parse(line) {
+                known.functions.entry(function.selector()).or_insert(function);
             }
         }
         known
@@ -131,10 +138,8 @@ mod tests {
     #[test]
     fn an_unlimited_amount_is_not_78_digits() {
         let data = IAutoToken::approveCall { spender: Address::ZERO, value: U256::MAX }.abi_encode();
-        // known once the token's ABI is exported; the function's name is what matters here
-        let function = Function::parse("approve(address spender, uint256 value)").unwrap();
-        let values = function.abi_decode_input(&data[4..]).unwrap();
-        assert!(arguments_text(&function.inputs, &values).ends_with("value: max"));
+        let text = call_text(&data.into()).unwrap();
+        assert!(text.starts_with("approve(spender: 0x") && text.ends_with("value: max)"), "{text}");
     }
 
     #[test]

@@ -53,7 +53,8 @@ fn parse(text: &str, number: &str, unit_name: &str, unit: Unit) -> Result<U256, 
         return Err(AmountError::TooFine(text.to_owned(), unit_name.to_owned(), unit.get()));
     }
     // Zeros behind the last decimal say nothing, but would be taken for more decimals than there are.
-    let digits = if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { &digits };
+    let digits =
+        if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { &digits };
     let digits = if digits.is_empty() { "0" } else { digits };
     let parsed = ParseUnits::parse_units(digits, unit).map_err(|_| AmountError::TooLarge(text.to_owned()))?;
     // A value that needs the sign bit is read as a negative number.
@@ -159,7 +160,11 @@ pub(crate) fn eth_text(wei: U256) -> String {
 
 /// An amount of AUTO for people, exact.
 pub(crate) fn auto_text(base_units: U256) -> String {
-    if base_units == U256::MAX { "unlimited AUTO".to_owned() } else { format!("{} AUTO", decimal(base_units, Unit::ETHER)) }
+    if base_units == U256::MAX {
+        "unlimited AUTO".to_owned()
+    } else {
+        format!("{} AUTO", decimal(base_units, Unit::ETHER))
+    }
 }
 
 /// A price per gas for people.
@@ -226,7 +231,10 @@ mod tests {
         assert!(matches!(auto("0.0000000000000000001auto"), Err(AmountError::TooFine(..))));
         assert!(matches!(eth(&format!("1{}ether", "0".repeat(60))), Err(AmountError::TooLarge(_))));
         assert!(matches!(eth(&format!("{}wei", U256::MAX)), Err(AmountError::TooLarge(_)) | Ok(U256::MAX)));
-        assert!(matches!(format!("1{}ether", "0".repeat(30)).parse::<GasPrice>(), Err(AmountError::TooLarge(_))));
+        assert!(matches!(
+            format!("1{}ether", "0".repeat(30)).parse::<GasPrice>(),
+            Err(AmountError::TooLarge(_))
+        ));
     }
 
     #[test]

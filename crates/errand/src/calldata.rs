@@ -22,8 +22,10 @@ pub(crate) enum CallError {
 /// Encodes a call, for example of `pay(address,uint256)` with two arguments. Arrays are written `[1,2]`,
 /// tuples `(1,0xab…)`, numbers also in hexadecimal or with a unit (`1ether`).
 pub(crate) fn encode_call(signature: &str, arguments: &[String]) -> Result<Bytes, CallError> {
-    let function = Function::parse(signature)
-        .map_err(|error| CallError::Signature { signature: signature.to_owned(), reason: first_line(&error) })?;
+    let function = Function::parse(signature).map_err(|error| CallError::Signature {
+        signature: signature.to_owned(),
+        reason: first_line(&error),
+    })?;
     let signature = function.signature();
     if function.inputs.len() != arguments.len() {
         return Err(CallError::Count { signature, expected: function.inputs.len(), given: arguments.len() });
@@ -34,12 +36,17 @@ pub(crate) fn encode_call(signature: &str, arguments: &[String]) -> Result<Bytes
         .zip(arguments)
         .zip(1..)
         .map(|((parameter, text), position)| {
-            let kind = parameter
-                .resolve()
-                .map_err(|error| CallError::Signature { signature: signature.clone(), reason: first_line(&error) })?;
+            let kind = parameter.resolve().map_err(|error| CallError::Signature {
+                signature: signature.clone(),
+                reason: first_line(&error),
+            })?;
             value(&kind, text).map_err(|reason| CallError::Argument {
                 position,
-                name: if parameter.name.is_empty() { String::new() } else { format!(" ({})", parameter.name) },
+                name: if parameter.name.is_empty() {
+                    String::new()
+                } else {
+                    format!(" ({})", parameter.name)
+                },
                 kind: kind.to_string(),
                 value: text.clone(),
                 reason,
@@ -87,13 +94,17 @@ mod tests {
     #[test]
     fn a_call_is_encoded_as_the_compiler_does() {
         let to = Address::repeat_byte(0x11);
-        let expected = payCall { to, amount: U256::from(1_000_000_000u64), memo: hex!("0102").into() }.abi_encode();
+        let expected =
+            payCall { to, amount: U256::from(1_000_000_000u64), memo: hex!("0102").into() }.abi_encode();
         let call = encode("pay(address,uint256,bytes)", &[&to.to_string(), "1gwei", "0x0102"]);
         assert_eq!(call, Ok(expected.into()));
 
         let expected =
             manyCall { amounts: vec![U256::from(1), U256::from(255)], pair: (to, true) }.abi_encode();
-        assert_eq!(encode("many(uint256[],(address,bool))", &["[1,0xff]", &format!("({to},true)")]), Ok(expected.into()));
+        assert_eq!(
+            encode("many(uint256[],(address,bool))", &["[1,0xff]", &format!("({to},true)")]),
+            Ok(expected.into())
+        );
     }
 
     #[test]

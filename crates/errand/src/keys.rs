@@ -109,7 +109,9 @@ fn keystore_of_account(name: &str) -> Result<PathBuf> {
 
 fn no_keystore(path: &Path, account: Option<&str>) -> eyre::Report {
     let hint = match account {
-        Some(name) => format!("make it with `cast wallet import {name} --interactive`, or list what there is with `cast wallet list`"),
+        Some(name) => format!(
+            "make it with `cast wallet import {name} --interactive`, or list what there is with `cast wallet list`"
+        ),
         None => "check the path".to_owned(),
     };
     Problem::new(format!("there is no keystore {}", path.display())).hint(hint).into()
@@ -118,16 +120,20 @@ fn no_keystore(path: &Path, account: Option<&str>) -> eyre::Report {
 /// The first line of a file, so that an editor's last newline is no part of the secret.
 fn read_secret(path: &Path, what: &str) -> Result<String> {
     let text = fs::read_to_string(path).wrap_err_with(|| {
-        Problem::new(format!("the {what} {} cannot be read", path.display())).hint("check the path and who may read it")
+        Problem::new(format!("the {what} {} cannot be read", path.display()))
+            .hint("check the path and who may read it")
     })?;
     Ok(text.lines().next().unwrap_or_default().trim_end_matches('\r').to_owned())
 }
 
 fn ask_password(keystore: &Path) -> Result<String> {
     if !io::stdin().is_terminal() {
-        return Err(Problem::usage(format!("the keystore {} needs a password, and there is no terminal to ask", keystore.display()))
-            .hint("name a file with --password-file PATH")
-            .into());
+        return Err(Problem::usage(format!(
+            "the keystore {} needs a password, and there is no terminal to ask",
+            keystore.display()
+        ))
+        .hint("name a file with --password-file PATH")
+        .into());
     }
     dialoguer::Password::new()
         .with_prompt(format!("Password of {}", keystore.display()))
@@ -191,8 +197,14 @@ mod tests {
 
     fn keystore(folder: &TempDir, password: &str) -> PathBuf {
         let signer: PrivateKeySigner = KEY.parse().unwrap();
-        PrivateKeySigner::encrypt_keystore(folder.path(), &mut OsRng, signer.to_bytes(), password, Some("key"))
-            .unwrap();
+        PrivateKeySigner::encrypt_keystore(
+            folder.path(),
+            &mut OsRng,
+            signer.to_bytes(),
+            password,
+            Some("key"),
+        )
+        .unwrap();
         folder.path().join("key")
     }
 
@@ -279,13 +291,16 @@ mod tests {
     fn two_sources_are_refused() {
         let args = KeyArgs { account: Some("a".into()), keystore: Some("b".into()), ..KeyArgs::default() };
         assert!(describe(&args.load_with(None, never_ask).unwrap_err()).contains("each name a key"));
-        let args = KeyArgs { keystore: Some("b".into()), mnemonic_file: Some("c".into()), ..KeyArgs::default() };
+        let args =
+            KeyArgs { keystore: Some("b".into()), mnemonic_file: Some("c".into()), ..KeyArgs::default() };
         assert!(describe(&args.load_with(None, never_ask).unwrap_err()).contains("each name a key"));
     }
 
     #[test]
     fn an_account_is_a_name_and_no_path() {
         let args = KeyArgs { account: Some("../../etc/passwd".into()), ..KeyArgs::default() };
-        assert!(describe(&args.load_with(None, never_ask).unwrap_err()).contains("not the name of an account"));
+        assert!(
+            describe(&args.load_with(None, never_ask).unwrap_err()).contains("not the name of an account")
+        );
     }
 }

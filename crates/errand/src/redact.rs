@@ -27,7 +27,9 @@ fn next_url(text: &str) -> Option<Range<usize>> {
     let start = SCHEMES.iter().filter_map(|scheme| text.find(scheme)).min()?;
     let length = text
         .get(start..)?
-        .find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | ')' | ']' | '>' | ',' | ';' | '|'))
+        .find(|c: char| {
+            c.is_whitespace() || matches!(c, '"' | '\'' | '`' | ')' | ']' | '>' | ',' | ';' | '|')
+        })
         .unwrap_or(text.len() - start);
     Some(start..start + length)
 }

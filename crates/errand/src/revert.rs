@@ -54,7 +54,9 @@ fn nested_text(data: &[u8], depth: usize) -> String {
     }
     match selector.0 {
         Revert::SELECTOR => string_text(data).unwrap_or_else(unknown),
-        Panic::SELECTOR => Panic::abi_decode(data).map(|panic| panic_text(panic.code)).unwrap_or_else(|_| unknown()),
+        Panic::SELECTOR => {
+            Panic::abi_decode(data).map(|panic| panic_text(panic.code)).unwrap_or_else(|_| unknown())
+        }
         _ => match known().errors.get(&selector) {
             Some(error) => {
                 let arguments = data.get(4..).unwrap_or_default();
@@ -64,9 +66,15 @@ fn nested_text(data: &[u8], depth: usize) -> String {
                             .inputs
                             .iter()
                             .zip(&values)
-                            .map(|(parameter, value)| format!("{}: {}", parameter.name, argument_text(value, depth)))
+                            .map(|(parameter, value)| {
+                                format!("{}: {}", parameter.name, argument_text(value, depth))
+                            })
                             .collect();
-                        if shown.is_empty() { error.name.clone() } else { format!("{}({})", error.name, shown.join(", ")) }
+                        if shown.is_empty() {
+                            error.name.clone()
+                        } else {
+                            format!("{}({})", error.name, shown.join(", "))
+                        }
                     }
                     // Registries cut reasons to 256 bytes.
                     Err(_) => format!("{}(… cut after {} bytes)", error.name, data.len()),

@@ -8,7 +8,7 @@ use crate::{
     turn::Terms,
 };
 use alloy::primitives::{Address, Bytes, map::HashMap};
-use errand_sim::{Changes, Outcome, Run};
+use errand_sim::{AccountUse, Changes, EnvSeen, Environment, HaltReason, Mirror, Outcome, ReadSet, Run};
 use errand_types::{NextBlock, RequestId};
 use serde::Serialize;
 
@@ -29,7 +29,7 @@ pub enum Verdict {
     /// The call runs out of gas or does what the EVM forbids.
     Halts {
         /// What happened.
-        reason: String,
+        reason: HaltReason,
     },
     /// The call saw something that only the whole transaction can show: the quote decides.
     Undecided,
@@ -52,8 +52,8 @@ impl Verdict {
 pub struct Check {
     /// The run of the target's frame, with what it read.
     pub run: Run,
-    /// The environment it ran in.
-    pub next: NextBlock,
+    /// What it ran in.
+    pub environment: Environment,
     /// What it says.
     pub verdict: Verdict,
     /// The call carries a fee, which follows the base fee.
@@ -61,11 +61,12 @@ pub struct Check {
 }
 
 impl Check {
-    /// Whether the outcome is still true after `changes`, in the environment `next`.
-    fn stands(&self, changes: &Changes, next: &NextBlock) -> bool {
-        !matches!(self.verdict, Verdict::Unknown { .. })
-            && !(self.carries_fee && self.next.base_fee != next.base_fee)
-            && self.run.reads.is_valid(changes, &self.next, next)
+    /// Whether the outcome is still true after `changes`, in `environment`.
+    fn stands(&self, changes: &Changes, environment: &Environment) -> bool {
+        let fee_stands = !self.carries_fee || self.environment == *environment;
+        fee_stands
+            && !matches!(self.verdict, Verdict::Unknown { .. })
+            && self.run.reads.is_valid(changes, &self.environment, environment)
     }
 }
 
@@ -87,31 +88,39 @@ impl Checker<'_> {
     pub fn job(&self, entry: &Outstanding, next: &NextBlock, expected_gas: u64) -> Job {
         let price = self.terms.paid_gas_price(next, self.gas_price);
         let fee = requests::inserted_fee(entry, expected_gas, price, self.terms.auto_per_eth);
-        Job::Frame(requests::check_call(entry, self.contracts, self.executor, self.gas_price, fee))
+        let call = requests::check_call(entry, self.contracts, self.executor, self.gas_price, fee);
+        Job::Frame { call, transient: vec![requests::calling(self.contracts)] }
+    }
+
+    /// What the frame runs in.
+    pub const fn environment(&self, next: &NextBlock) -> Environment {
+        Environment { block: *next, gas_price: self.gas_price }
     }
 
     /// Reads the verdict from the run of a target's frame.
-    pub fn verdict(&self, entry: &Outstanding, run: &Run) -> Verdict {
-        if let Outcome::Unknown(unknown) = &run.outcome {
-            return Verdict::Unknown { reason: unknown.to_string() };
-        }
-        // What the fee depends on, and what the frame alone does not show, is the quote's to decide.
-        let forwarder = self.contracts.forwarder(entry.request.verifyUser, entry.request.insertFeeAmount);
-        let balances = [forwarder, self.contracts.registry, self.executor];
-        if run.reads.needs_transaction(&balances)
-            || run
-                .reads
-                .entered()
-                .any(|address| self.contracts.takes_part(address) || address == self.terms.gate)
-        {
-            return Verdict::Undecided;
-        }
+    pub fn verdict(&self, mirror: &Mirror, entry: &Outstanding, run: &Run) -> Verdict {
         match &run.outcome {
+            Outcome::Unknown(unknown) => Verdict::Unknown { reason: unknown.to_string() },
+            _ if self.needs_transaction(mirror, entry, &run.reads) => Verdict::Undecided,
             Outcome::Success { .. } => Verdict::Succeeds,
             Outcome::Revert { output, .. } => Verdict::Waits { reason: output.clone() },
-            Outcome::Halt { reason, .. } => Verdict::Halts { reason: reason.clone() },
-            Outcome::Unknown(unknown) => Verdict::Unknown { reason: unknown.to_string() },
+            Outcome::Halt { reason, .. } => Verdict::Halts { reason: *reason },
         }
+    }
+
+    /// Whether the run saw something that is otherwise in the whole transaction than in the frame alone.
+    fn needs_transaction(&self, mirror: &Mirror, entry: &Outstanding, reads: &ReadSet) -> bool {
+        let request = &entry.request;
+        let forwarder = self.contracts.forwarder(request.verifyUser, request.insertFeeAmount);
+        let paid = [forwarder, self.contracts.registry, self.executor];
+        let part = [self.contracts.registry, self.contracts.auto_payments, self.terms.gate];
+        let account = |address: &Address| mirror.account_id(*address);
+        reads.env().intersects(EnvSeen::ORIGIN | EnvSeen::GAS | EnvSeen::GAS_PRICE)
+            || paid
+                .iter()
+                .filter_map(account)
+                .any(|id| reads.account(id).is_some_and(|used| used.intersects(AccountUse::BALANCE)))
+            || part.iter().filter_map(account).any(|id| reads.entered(id))
     }
 
     /// Checks one Request.
@@ -122,8 +131,13 @@ impl Checker<'_> {
         entry: &Outstanding,
     ) -> Result<Check, SimulatorError> {
         let run = simulator.run_one(next, self.job(entry, next, FIRST_EXPECTED_GAS)).await?;
-        let verdict = self.verdict(entry, &run);
-        Ok(Check { run, next: *next, verdict, carries_fee: entry.request.insertFeeAmount })
+        let verdict = self.verdict(simulator.mirror(), entry, &run);
+        Ok(Check {
+            run,
+            environment: self.environment(next),
+            verdict,
+            carries_fee: entry.request.insertFeeAmount,
+        })
     }
 }
 
@@ -165,8 +179,8 @@ impl Checks {
     }
 
     /// Drops what the changes of the state, or the next block's environment, may have made untrue.
-    pub fn invalidate(&mut self, changes: &Changes, next: &NextBlock) {
-        self.checks.retain(|_, check| check.stands(changes, next));
+    pub fn invalidate(&mut self, changes: &Changes, environment: &Environment) {
+        self.checks.retain(|_, check| check.stands(changes, environment));
     }
 
     /// Checks every Request that has no standing check. Returns how many were checked.
@@ -181,9 +195,12 @@ impl Checks {
         let jobs: Vec<_> = dirty.iter().map(|entry| checker.job(entry, next, FIRST_EXPECTED_GAS)).collect();
         let runs = simulator.run_all(next, &jobs).await?;
         for (entry, run) in dirty.iter().zip(runs) {
-            let verdict = checker.verdict(entry, &run);
+            let verdict = checker.verdict(simulator.mirror(), entry, &run);
             let carries_fee = entry.request.insertFeeAmount;
-            self.checks.insert(entry.id, Check { run, next: *next, verdict, carries_fee });
+            self.checks.insert(
+                entry.id,
+                Check { run, environment: checker.environment(next), verdict, carries_fee },
+            );
         }
         Ok(dirty.len())
     }

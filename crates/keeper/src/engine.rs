@@ -17,6 +17,7 @@ use alloy::primitives::{
     Address,
     map::{HashMap, HashSet},
 };
+use errand_sim::Environment;
 use errand_types::{BlockDelta, BlockHead, NextBlock, RequestId};
 
 /// Ids that the gate is shown when it is asked for the turn as such.
@@ -31,9 +32,6 @@ pub enum EngineError {
     /// Nothing can be simulated.
     #[error(transparent)]
     Simulator(#[from] SimulatorError),
-    /// A block was removed whose parent is not known any more.
-    #[error("the parent of removed block {0} is not known: resync from the chain")]
-    UnknownParent(u64),
     /// The Registry does not answer as one should.
     #[error("the contract at {0} does not answer as a Registry")]
     NoRegistry(Address),
@@ -52,6 +50,9 @@ pub struct Policy {
     pub max_batch_entries: usize,
     /// Tip in wei per gas that quotes reckon with.
     pub tip: u128,
+    /// Gas that may be spent on opening a turn without being charged to anybody: the gate's draw. It is the
+    /// price of having the turn, so the profit rule does not count it; what goes beyond this it does.
+    pub max_opening_gas: u64,
     /// Blocks after which a transaction is usually included: nothing is sent when the turn is over by then.
     pub inclusion_blocks: u64,
 }
@@ -143,7 +144,12 @@ impl Engine {
         let head = self.head();
         let before = self.heads.iter().rev().nth(1);
         let interval = before.map_or(1, |before| head.timestamp.saturating_sub(before.timestamp).max(1));
-        errand_sim::next_block(head, now.max(head.timestamp + interval))
+        self.simulator.next_block(now.max(head.timestamp + interval))
+    }
+
+    /// What a transaction in the next block would pay, in wei per gas.
+    fn gas_price(&self, next: &NextBlock) -> u128 {
+        u128::from(next.base_fee) + self.policy.tip
     }
 
     /// Takes a step of the chain.
@@ -165,8 +171,7 @@ impl Engine {
             }
             BlockDelta::Removed { head } => {
                 self.heads.pop();
-                let parent = *self.heads.last().ok_or(EngineError::UnknownParent(head.number))?;
-                let changes = self.simulator.undo(head, &parent)?;
+                let changes = self.simulator.undo(head)?;
                 let book = self.book.undo(head)?;
                 for id in &book.added {
                     self.checks.remove(*id);
@@ -179,8 +184,9 @@ impl Engine {
             self.charged.remove(id);
         }
         self.changed.extend(book.added.iter().chain(&book.removed));
-        let next = self.next_block(now);
-        self.checks.invalidate(&changes, &next);
+        let block = self.next_block(now);
+        let gas_price = self.gas_price(&block);
+        self.checks.invalidate(&changes, &Environment { block, gas_price });
         Ok(())
     }
 
@@ -210,7 +216,7 @@ impl Engine {
         let Some(terms) = self.terms.clone() else {
             return Err(EngineError::NoRegistry(self.contracts.registry));
         };
-        let gas_price = u128::from(next.base_fee) + self.policy.tip;
+        let gas_price = self.gas_price(&next);
         let checker =
             Checker { contracts: &self.contracts, terms: &terms, executor: self.policy.executor, gas_price };
         let rechecked = self.checks.refresh(&checker, &mut self.simulator, &next, self.book.iter()).await?;
@@ -227,8 +233,19 @@ impl Engine {
         let too_dear = self.policy.rule.max_gas_price.is_some_and(|highest| gas_price > highest);
         if !skip_plan && !too_dear && turn.covers(included) {
             executable.retain(|id| !self.in_flight.contains(id) && !self.quarantine.holds(*id, next.number));
-            decision.batches = self.plan(&terms, &next, gas_price, &executable).await?;
+            let opening_gas = turn.opening_gas().min(self.policy.max_opening_gas);
+            decision.batches = self.plan(&terms, &next, gas_price, opening_gas, &executable).await?;
         }
+        tracing::debug!(
+            block = next.number,
+            timestamp = next.timestamp,
+            outstanding = self.book.len(),
+            rechecked,
+            executable = decision.executable,
+            batches = decision.batches.len(),
+            ?turn,
+            "decided"
+        );
         decision.turn = Some(turn);
         Ok(decision)
     }
@@ -248,6 +265,7 @@ impl Engine {
         terms: &Terms,
         next: &NextBlock,
         gas_price: u128,
+        opening_gas: u64,
         executable: &[RequestId],
     ) -> Result<Vec<Batch>, EngineError> {
         let gas = self.policy.max_batch_gas.min(TRANSACTION_GAS_CAP).min(next.gas_limit);
@@ -258,6 +276,7 @@ impl Engine {
             rule: &self.policy.rule,
             limits: BatchLimits { gas, entries: self.policy.max_batch_entries },
             gas_price,
+            opening_gas,
         };
         let entries: Vec<(Outstanding, Option<u64>)> = executable
             .iter()
@@ -269,11 +288,15 @@ impl Engine {
             .into_iter()
             .filter_map(|quoted| match quoted {
                 Quoted::Executes(quote) => Some(quote),
-                Quoted::Fails(_) | Quoted::Unknown(_) => None,
+                not => {
+                    tracing::debug!(quote = ?not, "does not execute");
+                    None
+                }
             })
             .collect();
         self.charged.extend(quotes.iter().map(|quote| (quote.id, quote.expected_gas)));
 
+        tracing::debug!(?quotes, "quoted");
         // What would lose money alone would be paid for by the others of its batch.
         let paying = quotes.into_iter().filter(|quote| quote.balance.profit().is_some()).collect();
         let mut batches: Vec<Batch> = Vec::new();
@@ -287,6 +310,9 @@ impl Engine {
                 })
                 .collect();
             let before: Vec<_> = batches.iter().map(|batch| batch.call.clone()).collect();
+            // Once the first transaction has opened the turn, the others pay for themselves.
+            let opening_gas = if batches.is_empty() { opening_gas } else { 0 };
+            let quoter = Quoter { opening_gas, ..quoter };
             batches.extend(quoter.batch(&mut self.simulator, next, &before, entries).await?);
         }
         Ok(batches)

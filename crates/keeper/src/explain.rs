@@ -12,7 +12,7 @@ use crate::{
     turn::{self, Terms, Turn},
 };
 use alloy::primitives::{Address, Bytes, U256};
-use errand_sim::ReadSet;
+use errand_sim::Dependencies;
 use errand_types::{BlockHead, NextBlock, RequestId};
 use serde::Serialize;
 
@@ -56,7 +56,7 @@ pub struct Explanation {
     /// Whether the call would succeed.
     pub verdict: Verdict,
     /// What the outcome depends on.
-    pub reads: ReadSet,
+    pub reads: Dependencies,
     /// What the gate says about the executor.
     pub turn: Turn,
     /// The gate.
@@ -79,7 +79,7 @@ pub async fn explain(
     now: u64,
 ) -> Result<Explanation, EngineError> {
     let head = *simulator.head();
-    let next = errand_sim::next_block(&head, now.max(head.timestamp + 1));
+    let next = simulator.next_block(now);
     let terms = Terms::read(simulator, &next, contracts.registry)
         .await?
         .ok_or(EngineError::NoRegistry(contracts.registry))?;
@@ -90,8 +90,10 @@ pub async fn explain(
     let turn = turn::turn(simulator, &next, contracts, terms.gate, executor, &[entry.id]).await?;
     let quote = if verdict.may_execute() && turn.covers(next.number) {
         let gas = policy.max_batch_gas.min(TRANSACTION_GAS_CAP).min(next.gas_limit);
+        let opening_gas = turn.opening_gas().min(policy.max_opening_gas);
         let limits = BatchLimits { gas, entries: 1 };
-        let quoter = Quoter { contracts, terms: &terms, executor, rule: &policy.rule, limits, gas_price };
+        let quoter =
+            Quoter { contracts, terms: &terms, executor, rule: &policy.rule, limits, gas_price, opening_gas };
         let quoted = quoter.each(simulator, &next, &[(entry.clone(), None)]).await?.pop();
         quoted.map(|quoted| match quoted {
             Quoted::Executes(quote) => QuoteExplanation::Executes {
@@ -111,7 +113,7 @@ pub async fn explain(
         head,
         next,
         verdict,
-        reads: run.reads,
+        reads: simulator.mirror().dependencies(&run.reads),
         turn,
         gate: terms.gate,
         gas_price: terms.paid_gas_price(&next, gas_price),

@@ -64,6 +64,8 @@ pub struct Quoter<'a> {
     pub limits: BatchLimits,
     /// What the transaction pays, in wei per gas.
     pub gas_price: u128,
+    /// Gas of the turn's first transaction that is the turn's cost and not the Requests'.
+    pub opening_gas: u64,
 }
 
 impl Quoter<'_> {
@@ -116,7 +118,10 @@ impl Quoter<'_> {
             let mut calls = before.to_vec();
             calls.push(call.clone());
             let run = simulator.run_one(next, Job::Transactions(calls)).await?;
-            let Outcome::Success { gas_used, output, .. } = &run.outcome else { return Ok(None) };
+            let Outcome::Success { gas_used, output, .. } = &run.outcome else {
+                tracing::debug!(outcome = ?run.outcome, "a batch does not execute");
+                return Ok(None);
+            };
             let Ok(outcomes) = IRegistry::executeHashedReqsCall::abi_decode_returns(output) else {
                 return Ok(None);
             };
@@ -127,7 +132,7 @@ impl Quoter<'_> {
                 continue; // what failed costs gas: quote again without it
             }
             let Some(income) = self.income(&entries, &outcomes) else { return Ok(None) };
-            let balance = Balance { income, cost: U256::from(*gas_used) * U256::from(self.gas_price) };
+            let balance = Balance { income, cost: self.cost(*gas_used) };
             let ids = entries.iter().map(|(entry, _)| entry.entry.id).collect();
             return Ok(balance.satisfies(self.rule.min_profit).then(|| Batch {
                 call,
@@ -167,7 +172,9 @@ impl Quoter<'_> {
         let (gas_used, output) = match &run.outcome {
             Outcome::Success { gas_used, output, .. } => (*gas_used, output),
             Outcome::Revert { output, .. } => return self.read_failure(entry, expected_gas, output),
-            Outcome::Halt { reason, .. } => return Some(Quoted::Unknown(reason.clone())),
+            Outcome::Halt { reason, .. } => {
+                return Some(Quoted::Unknown(format!("the transaction halts: {reason:?}")));
+            }
             Outcome::Unknown(unknown) => return Some(Quoted::Unknown(unknown.to_string())),
         };
         let outcomes = IRegistry::executeHashedReqsCall::abi_decode_returns(output).unwrap_or_default();
@@ -187,7 +194,7 @@ impl Quoter<'_> {
             gas: gas_used,
             gas_limit: with_refund(gas_used) + FRAME_MARGIN,
             expected_gas: if entry.request.insertFeeAmount { *expected_gas } else { charged },
-            balance: Balance { income, cost: U256::from(gas_used) * U256::from(self.gas_price) },
+            balance: Balance { income, cost: self.cost(gas_used) },
         }))
     }
 
@@ -210,6 +217,11 @@ impl Quoter<'_> {
         entries.iter().zip(outcomes).try_fold(U256::ZERO, |sum, ((entry, _), outcome)| {
             sum.checked_add(self.value(&entry.entry, outcome)?)
         })
+    }
+
+    /// What a transaction costs its Requests, in wei.
+    fn cost(&self, gas_used: u64) -> U256 {
+        U256::from(gas_used.saturating_sub(self.opening_gas)) * U256::from(self.gas_price)
     }
 
     /// What a fee is worth in wei.

@@ -6,7 +6,7 @@ use alloy::{
     sol_types::SolCall,
 };
 use errand_bindings::IRegistry;
-use errand_types::{CallSpec, RequestId};
+use errand_types::{CallSpec, RequestId, Slot};
 
 /// Gas that a check's frame gets. A target that needs more cannot be executed in a batch with others.
 pub const CHECK_GAS: u64 = 8_000_000;
@@ -45,6 +45,12 @@ pub fn inserted_fee(
         Some(per_eth) => pricing::auto_fee(gas, gas_price, per_eth),
         None => pricing::eth_fee(gas, gas_price),
     }
+}
+
+/// What the Registry's guard word holds while a target runs: it takes ETH then, and refuses to be entered. It
+/// is the first transient slot of `RegistryBook`, and 3 is its `CALLING`.
+pub const fn calling(contracts: &Contracts) -> (Slot, U256) {
+    (Slot { address: contracts.registry, key: U256::ZERO }, U256::from_limbs([3, 0, 0, 0]))
 }
 
 /// The target's frame, as the Forwarder starts it.

@@ -5,7 +5,7 @@ use crate::{
     engine::{Engine, EngineError, Policy},
     quote::Batch,
     report::{BlockReport, MinedReport, Observer, SentReport},
-    simulator::{Simulator, SimulatorError},
+    simulator::Simulator,
     sync::{self, BookSyncError},
 };
 use alloy::{network::EthereumWallet, primitives::U256, rpc::types::TransactionReceipt};
@@ -154,9 +154,10 @@ impl Keeper {
         if outside > 0 {
             tracing::warn!(outside, "Requests are outstanding that were registered before the look-back");
         }
+        tracing::info!(outstanding = synced.book.len(), from = synced.from_block, "the book is complete");
         observer.synced(head.number, synced.book.len(), outside);
 
-        let simulator = Simulator::new(loader, self.sim, head);
+        let simulator = Simulator::new(loader, self.sim.clone(), head);
         let engine = Engine::new(self.contracts, self.policy.clone(), simulator, synced.book);
         let mut session = Session { keeper: self, engine, changed: BTreeSet::new(), kept_at: head.number };
         session.open_submitter(submitter).await?;
@@ -302,7 +303,7 @@ impl Session<'_> {
             max_gas_price: policy.rule.max_gas_price.map_or(pays_up_to, |highest| highest.min(pays_up_to)),
             max_total_cost: U256::MAX,
             until_block: match turn {
-                Some(crate::turn::Turn::Granted { until }) => Some(*until),
+                Some(crate::turn::Turn::Granted { until, .. }) => Some(*until),
                 _ => None,
             },
         }
@@ -342,9 +343,9 @@ impl Session<'_> {
                 Update::NonceUsedByOther { tx_hash } => {
                     tracing::error!(nonce = event.nonce, ?tx_hash, "another process sends from this account");
                 }
-                Update::OutOfFunds { balance, .. } => {
+                Update::OutOfFunds { message, .. } => {
                     tracing::error!(
-                        ?balance,
+                        message,
                         "the account is out of funds; watching on, sending when it is filled"
                     );
                 }

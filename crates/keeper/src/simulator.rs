@@ -1,8 +1,10 @@
 //! Simulations on the state at the head: the mirror, and what is loaded into it when a run misses something.
 
-use alloy::primitives::Address;
+use alloy::primitives::{Address, U256};
 use errand_chain::{LoadError, StateLoader, Tracked};
-use errand_sim::{Changes, Mirror, MirrorError, Outcome, Run, Runner, SimConfig, Unknown};
+use errand_sim::{
+    BaseFeeRule, Changes, InsertError, Mirror, NotTheNextBlock, Run, Runner, SimConfig, UndoError,
+};
 use errand_types::{BlockHead, CallSpec, NextBlock, Slot, StateKeys, WriteSet};
 use std::collections::BTreeSet;
 
@@ -16,16 +18,30 @@ pub enum SimulatorError {
     /// The state could not be loaded.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// The mirror and the chain do not fit together.
+    /// What was loaded is not of the block that the mirror is at.
     #[error(transparent)]
-    Mirror(#[from] MirrorError),
+    Insert(#[from] InsertError),
+    /// A block does not follow the mirror's.
+    #[error(transparent)]
+    Apply(#[from] NotTheNextBlock),
+    /// A job without a transaction.
+    #[error("there is nothing to run")]
+    NothingToRun,
+    /// A block cannot be taken back.
+    #[error(transparent)]
+    Undo(#[from] UndoError),
 }
 
 /// What is to be run.
 #[derive(Clone, Debug)]
 pub enum Job {
     /// A single frame, as a target's check.
-    Frame(CallSpec),
+    Frame {
+        /// The call.
+        call: CallSpec,
+        /// What transient slots hold when it starts.
+        transient: Vec<(Slot, U256)>,
+    },
     /// Whole transactions, one after the other, of which the last one counts.
     Transactions(Vec<CallSpec>),
 }
@@ -34,20 +50,19 @@ pub enum Job {
 #[derive(Debug)]
 pub struct Simulator {
     mirror: Mirror,
-    runner: Runner,
+    config: SimConfig,
     loader: StateLoader,
-    head: BlockHead,
 }
 
 impl Simulator {
     /// An empty mirror of the state after `head`.
     pub fn new(loader: StateLoader, config: SimConfig, head: BlockHead) -> Self {
-        Self { mirror: Mirror::new(head), runner: Runner::new(config), loader, head }
+        Self { mirror: Mirror::new(head), config, loader }
     }
 
     /// The block whose state it is.
     pub const fn head(&self) -> &BlockHead {
-        &self.head
+        self.mirror.head()
     }
 
     /// What is mirrored.
@@ -55,18 +70,19 @@ impl Simulator {
         &self.mirror
     }
 
-    /// A block became the head.
-    pub fn apply(&mut self, head: &BlockHead, writes: &WriteSet) -> Result<Changes, SimulatorError> {
-        let changes = self.mirror.apply(head, writes)?;
-        self.head = *head;
-        Ok(changes)
+    /// The environment of the next block, when its Unix time is `timestamp`.
+    pub fn next_block(&self, timestamp: u64) -> NextBlock {
+        errand_sim::next_block(self.head(), BaseFeeRule::ETHEREUM, timestamp)
     }
 
-    /// The head is not canonical any more; `parent` is the head.
-    pub fn undo(&mut self, head: &BlockHead, parent: &BlockHead) -> Result<Changes, SimulatorError> {
-        let changes = self.mirror.undo(head)?;
-        self.head = *parent;
-        Ok(changes)
+    /// A block became the head.
+    pub fn apply(&mut self, head: &BlockHead, writes: &WriteSet) -> Result<Changes, SimulatorError> {
+        Ok(self.mirror.apply(*head, writes)?)
+    }
+
+    /// The head is not canonical any more.
+    pub fn undo(&mut self, head: &BlockHead) -> Result<Changes, SimulatorError> {
+        Ok(self.mirror.undo(head.hash)?)
     }
 
     /// Runs every job. What a run misses is loaded at the head, for all of them together, and the run is
@@ -74,41 +90,37 @@ impl Simulator {
     pub async fn run_all(&mut self, next: &NextBlock, jobs: &[Job]) -> Result<Vec<Run>, SimulatorError> {
         let mut runs: Vec<Option<Run>> = vec![None; jobs.len()];
         for _ in 0..LOAD_ROUNDS {
-            let mut missing = Missing::default();
-            for (job, done) in jobs.iter().zip(&mut runs) {
-                let repeat = match done {
-                    None => true,
-                    Some(run) => matches!(run.outcome, Outcome::Unknown(Unknown::Missing(_))),
-                };
-                if repeat {
-                    let run = self.run(next, job);
-                    if let Outcome::Unknown(Unknown::Missing(keys)) = &run.outcome {
-                        missing.add(keys);
-                    }
-                    *done = Some(run);
-                }
-            }
+            let missing = self.run_missing(next, jobs, &mut runs);
             let Some(keys) = missing.keys() else { break };
-            let state = self.loader.load(self.head.hash, &keys).await?;
-            self.mirror.insert(self.head.number, state);
+            let head = self.head().hash;
+            let state = self.loader.load(head, &keys).await?;
+            self.mirror.insert(head, state)?;
         }
         Ok(runs.into_iter().flatten().collect())
     }
 
     /// Runs one job.
     pub async fn run_one(&mut self, next: &NextBlock, job: Job) -> Result<Run, SimulatorError> {
-        let runs = self.run_all(next, &[job]).await?;
-        Ok(runs.into_iter().next().unwrap_or_else(|| Run::unknown("nothing was run")))
+        self.run_all(next, &[job]).await?.pop().ok_or(SimulatorError::NothingToRun)
     }
 
-    fn run(&mut self, next: &NextBlock, job: &Job) -> Run {
-        match job {
-            Job::Frame(call) => self.runner.run_call(&self.mirror, next, call),
-            Job::Transactions(calls) => {
-                let last = self.runner.run_transactions(&self.mirror, next, calls).pop();
-                last.unwrap_or_else(|| Run::unknown("nothing was run"))
+    /// Runs the jobs that have not been run, or that missed something when they were.
+    fn run_missing(&self, next: &NextBlock, jobs: &[Job], runs: &mut [Option<Run>]) -> Missing {
+        let mut runner = Runner::new(&self.config, &self.mirror, next);
+        let mut missing = Missing::default();
+        for (job, done) in jobs.iter().zip(runs) {
+            if done.as_ref().is_some_and(|run| run.outcome.missing().is_none()) {
+                continue;
+            }
+            *done = match job {
+                Job::Frame { call, transient } => Some(runner.run_call(call, transient)),
+                Job::Transactions(calls) => runner.run_transactions(calls).pop(),
+            };
+            if let Some(keys) = done.as_ref().and_then(|run| run.outcome.missing()) {
+                missing.add(keys);
             }
         }
+        missing
     }
 }
 
@@ -118,11 +130,11 @@ impl Tracked for Simulator {
     }
 
     fn has_account(&self, address: Address) -> bool {
-        self.mirror.has_account(address)
+        self.mirror.account(address).is_some()
     }
 
     fn slots_of(&self, address: Address) -> Vec<Slot> {
-        self.mirror.slots_of(address)
+        self.mirror.tracked().slots.into_iter().filter(|slot| slot.address == address).collect()
     }
 }
 

@@ -15,6 +15,10 @@ use serde::Serialize;
 
 /// Gas that the Registry gives its gate.
 const AUTHORIZE_GAS: u64 = 500_000;
+/// What of the gate's gas is charged to the Requests at most.
+const AUTHORIZE_CHARGED: u64 = 10_000;
+/// Remembering a grant: writing a slot that is not zero, cold.
+const GRANT_WRITE_GAS: u64 = 5_000;
 /// Gas for reading a view.
 const VIEW_GAS: u64 = 1_000_000;
 
@@ -26,6 +30,9 @@ pub enum Turn {
     Granted {
         /// The last block for which the grant holds.
         until: u64,
+        /// Gas of the turn's first transaction that no Request is charged: the draw, and remembering the grant.
+        /// 0 when the Registry remembers it already.
+        opening_gas: u64,
     },
     /// It may not.
     Refused,
@@ -44,7 +51,15 @@ pub enum Turn {
 impl Turn {
     /// Whether a transaction that is included in block `number` would be allowed.
     pub const fn covers(&self, number: u64) -> bool {
-        matches!(self, Self::Granted { until } if *until >= number)
+        matches!(self, Self::Granted { until, .. } if *until >= number)
+    }
+
+    /// Gas that opening the turn costs beyond what is charged.
+    pub const fn opening_gas(&self) -> u64 {
+        match self {
+            Self::Granted { opening_gas, .. } => *opening_gas,
+            _ => 0,
+        }
     }
 
     /// The name of the answer.
@@ -67,7 +82,7 @@ pub async fn turn(
     executor: Address,
     ids: &[RequestId],
 ) -> Result<Turn, SimulatorError> {
-    let ids = ids.iter().map(|id| U256::from(*id)).collect();
+    let ids = ids.iter().map(|id| U256::from(id.0)).collect();
     let call = CallSpec {
         origin: executor,
         caller: contracts.registry,
@@ -77,18 +92,31 @@ pub async fn turn(
         gas_limit: AUTHORIZE_GAS,
         gas_price: u128::from(next.base_fee),
     };
-    Ok(read(&simulator.run_one(next, Job::Frame(call)).await?, next))
+    let run = simulator.run_one(next, Job::Frame { call, transient: Vec::new() }).await?;
+    let granted = view(simulator, next, contracts.registry, IRegistry::grantCall {}).await?;
+    let is_remembered = granted
+        .is_some_and(|grant| grant.executor == executor && grant.untilBlock >= U256::from(next.number));
+    Ok(match read(&run, next) {
+        Turn::Granted { until, .. } if is_remembered => Turn::Granted { until, opening_gas: 0 },
+        turn => turn,
+    })
 }
 
+/// The gate's answer, before asking whether the Registry remembers one.
 fn read(run: &Run, next: &NextBlock) -> Turn {
     match &run.outcome {
-        Outcome::Success { output, .. } => match IExecutorGate::authorizeCall::abi_decode_returns(output) {
-            Ok(answer) => {
-                let until = answer.grantedUntil.to::<u64>();
-                if until >= next.number { Turn::Granted { until } } else { Turn::Refused }
+        Outcome::Success { output, gas_used, .. } => {
+            match IExecutorGate::authorizeCall::abi_decode_returns(output) {
+                Ok(answer) => {
+                    let until = answer.grantedUntil.to::<u64>();
+                    // A grant for this block alone is not remembered.
+                    let remembering = if until > next.number { GRANT_WRITE_GAS } else { 0 };
+                    let opening_gas = gas_used.saturating_sub(AUTHORIZE_CHARGED) + remembering;
+                    if until >= next.number { Turn::Granted { until, opening_gas } } else { Turn::Refused }
+                }
+                Err(_) => Turn::Failed { reason: output.clone() },
             }
-            Err(_) => Turn::Failed { reason: output.clone() },
-        },
+        }
         Outcome::Revert { output, .. } => Turn::Failed { reason: output.clone() },
         Outcome::Halt { .. } => Turn::Failed { reason: Bytes::new() },
         Outcome::Unknown(unknown) => Turn::Unknown { reason: unknown.to_string() },
@@ -111,7 +139,7 @@ async fn view<C: SolCall>(
         gas_limit: VIEW_GAS,
         gas_price: 0,
     };
-    let run = simulator.run_one(next, Job::Frame(call)).await?;
+    let run = simulator.run_one(next, Job::Frame { call, transient: Vec::new() }).await?;
     Ok(match &run.outcome {
         Outcome::Success { output, .. } => C::abi_decode_returns(output).ok(),
         _ => None,

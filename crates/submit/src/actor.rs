@@ -102,6 +102,7 @@ impl Actor {
         if needed > view.balance {
             return Err(SubmitError::InsufficientFunds { needed, balance: view.balance });
         }
+        self.drop_unsigned().await?;
         let nonce = self.free_nonce(view);
         self.pass(CrashPoint::BeforeIntent);
         self.open(nonce, Some(request)).await?;
@@ -147,6 +148,17 @@ impl Actor {
         if let Some(id) = self.flights.get(&nonce).map(|flight| flight.intent.id) {
             self.journal(move |journal| journal.abandon(id)).await?;
             self.flights.remove(&nonce);
+        }
+        Ok(())
+    }
+
+    /// Gives up intents that a full disk left without a transaction: their nonces would be gaps.
+    async fn drop_unsigned(&mut self) -> Result<(), SubmitError> {
+        let unsigned = |flight: &&Flight| flight.is_open() && flight.intent.attempts.is_empty();
+        let nonces: Vec<u64> =
+            self.flights.values().filter(unsigned).map(|flight| flight.intent.nonce).collect();
+        for nonce in nonces {
+            self.abandon(nonce).await?;
         }
         Ok(())
     }

@@ -4,7 +4,8 @@ const test = require("node:test");
 const counts = require("../lib/count.js");
 
 const ended = (status, stdout) => ({ status, stdout, ended: `exit code ${status}` });
-const suites = (results) => JSON.stringify({ "test/A.t.sol:A": { duration: "1ms 2µs 3ns", test_results: results } });
+const suites = (results) =>
+  JSON.stringify({ "test/A.t.sol:A": { duration: "1ms 2µs 3ns", test_results: results } });
 
 test("forge: successes, failures and skipped tests are told apart", () => {
   const results = {
@@ -19,7 +20,15 @@ test("forge: successes, failures and skipped tests are told apart", () => {
 });
 
 test("forge: a failure shows the calls that lead to it", () => {
-  const counterexample = { Sequence: [2, [{ func_name: "stake", args: "1" }, { func_name: "claim", args: "2" }]] };
+  const counterexample = {
+    Sequence: [
+      2,
+      [
+        { func_name: "stake", args: "1" },
+        { func_name: "claim", args: "2" },
+      ],
+    ],
+  };
   const count = counts.forge(ended(1, suites({ "invariant_a()": { status: "Failure", counterexample } })));
   assert.match(count.failures[0], /stake\(1\)\n\s+claim\(2\)/);
 });
@@ -30,7 +39,8 @@ test("forge: only skipped tests are no tests", () => {
 });
 
 test("cargo: binaries and doc tests are summed", () => {
-  const result = (passed) => `running ${passed} tests\ntest result: ok. ${passed} passed; 0 failed; 1 ignored; 0 measured\n`;
+  const result = (passed) =>
+    `running ${passed} tests\ntest result: ok. ${passed} passed; 0 failed; 1 ignored; 0 measured\n`;
   const count = counts.cargo(ended(0, result(2) + result(3)));
   assert.deepStrictEqual([count.passed, count.failed, count.skipped], [5, 0, 2]);
 });
@@ -49,7 +59,9 @@ test("cargo: an exit code that contradicts the counts is a failure", () => {
 });
 
 test("tap: cancelled tests have failed", () => {
-  const count = counts.tap(ended(1, "not ok 1 - a\n# tests 3\n# pass 1\n# fail 1\n# cancelled 1\n# skipped 0\n# todo 0\n"));
+  const count = counts.tap(
+    ended(1, "not ok 1 - a\n# tests 3\n# pass 1\n# fail 1\n# cancelled 1\n# skipped 0\n# todo 0\n"),
+  );
   assert.deepStrictEqual([count.passed, count.failed, count.failures], [1, 2, ["a"]]);
 });
 
@@ -58,5 +70,8 @@ test("tap: an output without totals is a failure", () => {
 });
 
 test("a preparation counts only when it fails", () => {
-  assert.deepStrictEqual([counts.preparation(ended(0, "")).passed, counts.preparation(ended(1, "")).failed], [0, 1]);
+  assert.deepStrictEqual(
+    [counts.preparation(ended(0, "")).passed, counts.preparation(ended(1, "")).failed],
+    [0, 1],
+  );
 });

@@ -26,16 +26,31 @@ test("all Foundry packages have one version", () => {
   assert.strictEqual(new Set(versions).size, 1);
 });
 
+function compile(sources) {
+  const settings = { outputSelection: { "*": { "*": ["abi"] } } };
+  const run = spawnSync(path.join(root, "tools", "solc"), ["--standard-json"], {
+    input: JSON.stringify({ language: "Solidity", sources, settings }),
+  });
+  return JSON.parse(run.stdout);
+}
+
 test("abi/errand.sol is Solidity", () => {
-  const input = {
-    language: "Solidity",
-    sources: { "errand.sol": { content: read("abi/errand.sol") } },
-    settings: { outputSelection: { "*": { "*": ["abi"] } } },
-  };
-  const run = spawnSync(path.join(root, "tools", "solc"), ["--standard-json"], { input: JSON.stringify(input) });
-  const output = JSON.parse(run.stdout);
+  const output = compile({ "errand.sol": { content: read("abi/errand.sol") } });
   assert.deepStrictEqual(output.errors ?? [], []);
   assert.ok(output.contracts["errand.sol"].IRegistry.abi.length > 0);
+});
+
+test("a warning of ours is seen behind any number of forge-std's", () => {
+  const head = "// SPDX-License-Identifier: MIT\npragma solidity 0.8.36;\n";
+  const tagged = "/// @solidity memory-safe-assembly\nassembly { }\n".repeat(300);
+  const output = compile({
+    "node_modules/forge-std/a.sol": { content: `${head}library A { function a() internal pure { ${tagged} } }` },
+    "ours.sol": { content: `${head}contract B { function b() external pure { uint256 unused; } }` },
+  });
+  assert.deepStrictEqual(
+    output.errors.map((error) => error.sourceLocation?.file),
+    ["ours.sol"],
+  );
 });
 
 test("make help lists every target", () => {
@@ -50,7 +65,10 @@ test("setup names each tool that is missing or old, in one line each", (context)
   context.after(() => fs.rmSync(folder, { recursive: true }));
   const link = (tool) => {
     const found = process.env.PATH.split(path.delimiter).map((each) => path.join(each, tool));
-    fs.symlinkSync(found.find((file) => fs.existsSync(file)), path.join(folder, tool));
+    fs.symlinkSync(
+      found.find((file) => fs.existsSync(file)),
+      path.join(folder, tool),
+    );
   };
   ["bash", "dirname", "sed", "git", "make"].forEach(link);
   fs.writeFileSync(path.join(folder, "cargo"), "#!/bin/sh\necho cargo 1.9.99\n", { mode: 0o755 });

@@ -5,6 +5,7 @@ use crate::problem::Problem;
 use alloy::signers::local::{LocalSignerError, MnemonicBuilder, PrivateKeySigner};
 use clap::Args;
 use eyre::{Result, WrapErr};
+use serde_json::Value;
 use std::{
     fs,
     io::{self, IsTerminal},
@@ -16,6 +17,8 @@ pub(crate) const PRIVATE_KEY_VARIABLE: &str = "ERRAND_PRIVATE_KEY";
 
 const THREE_WAYS: &str = "give it in one of three ways: --account NAME (a keystore made by `cast wallet import NAME`) or \
      --keystore PATH; --mnemonic-file PATH; or the environment variable ERRAND_PRIVATE_KEY";
+
+const KEYSTORE_HINT: &str = "a keystore is a JSON file as `cast wallet import` makes it";
 
 /// The key that signs. One source is enough; a private key itself is never taken from the command line.
 #[derive(Args, Clone, Debug, Default)]
@@ -142,7 +145,22 @@ fn ask_password(keystore: &Path) -> Result<String> {
         .wrap_err("the password was not entered")
 }
 
+/// Refuses files on which the library would panic: it takes lengths for granted.
+fn has_sound_lengths(path: &Path) -> bool {
+    let Ok(text) = fs::read_to_string(path) else { return false };
+    let Ok(json) = serde_json::from_str::<Value>(&text) else { return false };
+    let crypto = json.get("crypto").or_else(|| json.get("Crypto")).unwrap_or(&Value::Null);
+    let key_length = crypto.pointer("/kdfparams/dklen").and_then(Value::as_u64);
+    let iv_digits = crypto.pointer("/cipherparams/iv").and_then(Value::as_str).map(str::len);
+    key_length == Some(32) && iv_digits == Some(32)
+}
+
 fn from_keystore(path: &Path, password: &str) -> Result<PrivateKeySigner> {
+    if !has_sound_lengths(path) {
+        return Err(Problem::new(format!("the file {} is no keystore", path.display()))
+            .hint(KEYSTORE_HINT)
+            .into());
+    }
     PrivateKeySigner::decrypt_keystore(path, password).map_err(|error| {
         let shown = path.display();
         match error {
@@ -152,7 +170,7 @@ fn from_keystore(path: &Path, password: &str) -> Result<PrivateKeySigner> {
                     .hint("try again, or check the file named with --password-file")
             }
             other => Problem::new(format!("the file {shown} is no keystore that can be read: {other}"))
-                .hint("a keystore is a JSON file as `cast wallet import` makes it"),
+                .hint(KEYSTORE_HINT),
         }
         .into()
     })
@@ -241,13 +259,21 @@ mod tests {
     fn files_that_are_missing_or_something_else_are_named() {
         let folder = TempDir::new().unwrap();
         let missing = folder.path().join("missing");
-        let keystore = |path: PathBuf| KeyArgs { keystore: Some(path), ..KeyArgs::default() };
-        let text = describe(&keystore(missing.clone()).load_with(None, never_ask).unwrap_err());
+        let with_keystore = |path: PathBuf| KeyArgs { keystore: Some(path), ..KeyArgs::default() };
+        let text = describe(&with_keystore(missing.clone()).load_with(None, never_ask).unwrap_err());
         assert!(text.contains("there is no keystore") && text.contains("missing"), "{text}");
 
         let garbage = file(&folder, "garbage", "{}");
-        let text = describe(&keystore(garbage).load_with(None, |_| Ok(String::new())).unwrap_err());
+        let text = describe(&with_keystore(garbage).load_with(None, |_| Ok(String::new())).unwrap_err());
         assert!(text.contains("garbage is no keystore"), "{text}");
+
+        let sound = fs::read_to_string(keystore(&folder, "word")).unwrap();
+        for (from, to) in [("\"dklen\":32", "\"dklen\":8"), ("\"iv\":\"", "\"iv\":\"00")] {
+            assert!(sound.contains(from), "{sound}");
+            let path = file(&folder, "odd", &sound.replace(from, to));
+            let text = describe(&with_keystore(path).load_with(None, |_| Ok("word".into())).unwrap_err());
+            assert!(text.contains("odd is no keystore"), "{text}");
+        }
 
         let args = KeyArgs { mnemonic_file: Some(missing), ..KeyArgs::default() };
         let text = describe(&args.load_with(None, never_ask).unwrap_err());

@@ -146,7 +146,7 @@ fn explanation_text(
     rows.push((
         "execution",
         match &explanation.quote {
-            None => "not tried: the call fails, or it is not the executor's turn".to_owned(),
+            None => "not tried: the call has to succeed, and the executor to have its turn".to_owned(),
             Some(QuoteExplanation::Executes { gas, charged_gas, .. }) => {
                 format!("succeeds with {gas} gas, {charged_gas} charged")
             }

@@ -20,7 +20,7 @@ interface ISeedSource {
     function seedOf(uint256 key) external view returns (Status status, bytes32 seed);
 
     /**
-     * @notice Returns for how many blocks up to and including `key` its seed may be foreseeable.
+     * @notice Returns for how many blocks up to and including `key` its seed may be foreseeable; constant.
      * @dev Stakes are frozen for so many blocks at the end of a turn.
      */
     function freezeBlocks() external view returns (uint256);

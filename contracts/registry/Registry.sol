@@ -6,7 +6,7 @@ import {IPriceOracle} from "../interfaces/IPriceOracle.sol";
 import {IRegistry} from "../interfaces/IRegistry.sol";
 import {BoundedCall} from "../libraries/BoundedCall.sol";
 import {PackedFees} from "../libraries/PackedFees.sol";
-import {Requests} from "../libraries/Requests.sol";
+import {EncodedRequest, Requests} from "../libraries/Requests.sol";
 import {RegistrySettlement} from "./RegistrySettlement.sol";
 
 /**
@@ -122,13 +122,13 @@ contract Registry is RegistrySettlement {
      * @return fee wei, or AUTO base units.
      * @return payout wei to be paid to the executor.
      */
-    function executeInFrame(uint256 id, Request calldata r, uint256 expectedGas, Terms calldata terms)
+    function executeInFrame(Terms memory terms, Execution calldata e)
         external
         returns (uint256 gasCharged, uint256 fee, uint256 payout)
     {
         uint256 gasStart = gasleft();
         require(msg.sender == address(this), OnlySelf());
-        return _execute(id, r, expectedGas, terms, gasStart);
+        return _execute(e.id, e.request, e.expectedGas, terms, gasStart);
     }
 
     /// Locks the Registry; the first execution of a transaction carries its base.
@@ -188,47 +188,51 @@ contract Registry is RegistrySettlement {
         returns (Outcome[] memory outcomes, uint256[] memory, uint256 succeeded, uint256 payout)
     {
         outcomes = new Outcome[](executions.length);
+        // What the input of all frames begins with: the terms, and where the entry lies.
+        bytes memory head = abi.encodeWithSelector(this.executeInFrame.selector, terms, 0xc0);
         bytes memory firstReason;
         for (uint256 i; i < executions.length; ++i) {
-            (bytes memory reason, uint256 entryPayout) = _tryExecute(executions[i], terms, outcomes[i]);
+            Execution calldata e = executions[i];
+            (bytes memory reason, uint256 entryPayout) = _tryExecute(e, head, outcomes[i]);
             if (outcomes[i].success) {
                 payout += entryPayout;
-                if (ids.length != 0) ids[succeeded] = executions[i].id;
+                if (ids.length != 0) ids[succeeded] = e.id;
                 ++succeeded;
             } else {
                 if (i == 0) firstReason = reason;
-                emit ReqFailed(executions[i].id, reason);
+                emit ReqFailed(e.id, reason);
             }
         }
         require(succeeded != 0, NoneSucceeded(firstReason));
         return (outcomes, ids, succeeded, payout);
     }
 
-    function _tryExecute(Execution calldata e, Terms memory terms, Outcome memory outcome)
+    /**
+     * Runs an entry in a frame of its own.
+     * @dev The entry is copied as it lies in call data, as far as its canonical encoding goes; the frame finds
+     * out whether it is one. The input is needed for the call only, so the next entry's takes its memory: the
+     * price of memory grows with its square.
+     */
+    function _tryExecute(Execution calldata e, bytes memory head, Outcome memory outcome)
         private
         returns (bytes memory reason, uint256 payout)
     {
-        // The input is needed for the call only. Its memory is used again for the next entry: the price of
-        // memory grows with its square.
-        uint256 free;
-        assembly ("memory-safe") {
-            free := mload(0x40)
-        }
-        bytes memory input = abi.encodeCall(this.executeInFrame, (e.id, e.request, e.expectedGas, terms));
-        assembly ("memory-safe") {
-            mstore(0x40, free)
-        }
-
         uint256 gasLimit = e.gasLimit;
         _requireForwardable(gasLimit + FRAME_RESERVE);
         bool success;
         assembly ("memory-safe") {
-            success := call(gasLimit, address(), 0, add(input, 32), mload(input), free, 0x60)
+            let input := mload(0x40)
+            let headSize := mload(head)
+            mcopy(input, add(head, 0x20), headSize)
+            // id, offset, expectedGas and gasLimit; then the Request with the length of its callData last
+            let size := add(0x1e0, and(add(calldataload(add(e, 0x1c0)), 31), not(31)))
+            calldatacopy(add(input, headSize), e, size)
+            success := call(gasLimit, address(), 0, input, add(headSize, size), input, 0x60)
             if success {
                 mstore(outcome, 1)
-                mstore(add(outcome, 0x20), mload(free))
-                mstore(add(outcome, 0x40), mload(add(free, 0x20)))
-                payout := mload(add(free, 0x40))
+                mstore(add(outcome, 0x20), mload(input))
+                mstore(add(outcome, 0x40), mload(add(input, 0x20)))
+                payout := mload(add(input, 0x40))
             }
         }
         if (!success) reason = BoundedCall.returned(MAX_FRAME_REASON);
@@ -237,50 +241,39 @@ contract Registry is RegistrySettlement {
     /// Executes one Request, up to paying the executor its ETH.
     function _execute(
         uint256 id,
-        Request calldata r,
+        Request calldata request,
         uint256 expectedGas,
         Terms memory terms,
         uint256 gasStart
     ) private returns (uint256 gasCharged, uint256 fee, uint256 payout) {
-        uint256 pointer = _take(id, r);
-        Meter memory m = _meter(r, expectedGas, terms, pointer);
-        m.gasStart = gasStart;
-        if (r.payWithAUTO) {
-            _requireAuto(r.user, _fee(m, r.insertFeeAmount ? expectedGas : m.fixedGas));
-        }
-        if (r.insertFeeAmount) Requests.insert(pointer, _feeIndex(r.verifyUser), _fee(m, expectedGas));
+        EncodedRequest r = _load(id, request);
+        // Sees to it that the Request does not run again.
+        if (r.isAlive()) _markRun(id);
+        else delete _hashedReqs[id];
 
-        uint256 available = _callTarget(id, r, pointer);
+        Meter memory m = _meter(r, expectedGas, terms);
+        m.gasStart = gasStart;
+        if (r.payWithAUTO()) {
+            _requireAuto(r.user(), _fee(m, r.insertFeeAmount() ? expectedGas : m.fixedGas));
+        }
+        if (r.insertFeeAmount()) Requests.insert(r, _feeIndex(r.verifyUser()), _fee(m, expectedGas));
+
+        uint256 available = _callTarget(id, r);
 
         (gasCharged, fee, payout) = _settle(r, m, terms.executor, available);
 
-        emit HashedReqExecuted(id, terms.executor, !r.isAlive, fee, r.payWithAUTO);
-    }
-
-    /// Proves that the Request is the registered one and sees to it that it does not run again.
-    function _take(uint256 id, Request calldata r) private returns (uint256 pointer) {
-        bytes32 hash;
-        (pointer, hash) = Requests.load(r);
-        require(_hashedReqs[id] == hash, RequestMismatch(id));
-        if (r.isAlive) _markRun(id);
-        else delete _hashedReqs[id];
+        emit HashedReqExecuted(id, terms.executor, !r.isAlive(), fee, r.payWithAUTO());
     }
 
     /// Calls the target. Returns the wei that are there for fee and refund.
-    function _callTarget(uint256 id, Request calldata r, uint256 pointer)
-        private
-        returns (uint256 available)
-    {
+    function _callTarget(uint256 id, EncodedRequest r) private returns (uint256 available) {
         _frame = CALLING;
-        bool success = Requests.call(
-            pointer,
-            _forwarderOf(r.verifyUser, r.insertFeeAmount),
-            r.target,
-            r.ethForCall,
-            r.verifyUser ? r.user : address(0)
-        );
+        bool success = Requests.call(r, _forwarderOf(r.verifyUser(), r.insertFeeAmount()));
         if (!success) revert CallFailed(id, BoundedCall.returned(256));
-        available = r.initEthSent - r.ethForCall + (_frame >> 8);
+        // A registered Request sends no more along than was paid in.
+        unchecked {
+            available = r.initEthSent() - r.ethForCall() + (_frame >> 8);
+        }
         _frame = INSIDE;
     }
 

@@ -7,6 +7,7 @@ import {IPriceOracle} from "../interfaces/IPriceOracle.sol";
 import {CalldataGas} from "../libraries/CalldataGas.sol";
 import {FeeMath} from "../libraries/FeeMath.sol";
 import {PackedFees} from "../libraries/PackedFees.sol";
+import {EncodedRequest} from "../libraries/Requests.sol";
 import {RegistryBook} from "./RegistryBook.sol";
 
 /**
@@ -24,15 +25,13 @@ abstract contract RegistrySettlement is RegistryBook {
 
     /// What the EVM adds to the gas of a call that carries ETH.
     uint256 internal constant STIPEND = 2300;
-    /// Gas that must be left before a refund so that it gets its own: a cold account that does not exist
-    /// costs 36,600, and one part in 64 stays behind.
-    uint256 private constant REFUND_RESERVE = 45_000;
+    /// Gas that must be left before a refund so that it gets its own: paying an account that does not exist
+    /// costs 34,100, and one part in 64 stays behind.
+    uint256 private constant REFUND_RESERVE = 43_000;
     /// Tokens of a call's words that are not the Request's: selector, id, offset and expectedGas.
     uint256 private constant TOKENS_SINGLE = 132;
     /// The same for a batch entry: its offset, id, the Request's offset, expectedGas and gasLimit.
     uint256 private constant TOKENS_ENTRY = 182;
-    /// Words of a Request's encoding before its call data.
-    uint256 private constant HEAD_WORDS = 11;
 
     /// What all Requests of one call have in common.
     struct Terms {
@@ -72,30 +71,34 @@ abstract contract RegistrySettlement is RegistryBook {
         FeeSettings memory settings
     ) RegistryBook(owner_, autoToken, gate_, oracle, settings) {}
 
-    /// What is known of a Request's charge before it runs; `pointer` is its encoding.
-    function _meter(Request calldata r, uint256 expectedGas, Terms memory terms, uint256 pointer)
+    /// What is known of a Request's charge before it runs.
+    function _meter(EncodedRequest r, uint256 expectedGas, Terms memory terms)
         internal
         view
         returns (Meter memory m)
     {
         PackedFees fees = terms.fees;
-        uint256 words = HEAD_WORDS + ((r.callData.length + 31) >> 5);
-        uint256 tokens = CalldataGas.tokens(pointer + 32, words);
-        uint256 fixedGas = terms.baseGas;
-        if (terms.batch) {
-            tokens += TOKENS_ENTRY;
-            fixedGas += words * fees.entryWord() + (r.payWithAUTO ? fees.entryAuto() : fees.entryEth());
-        } else {
-            tokens += TOKENS_SINGLE;
-            fixedGas += r.payWithAUTO ? fees.tailAuto() : fees.tailEth();
+        bool inAuto = r.payWithAUTO();
+        uint256 words = r.wordCount();
+        uint256 tokens = CalldataGas.tokens(EncodedRequest.unwrap(r) + 32, words);
+        // Settings are of 16 bits, and memory has no 2^64 words: nothing here can overflow.
+        unchecked {
+            uint256 fixedGas = terms.baseGas;
+            if (terms.batch) {
+                tokens += TOKENS_ENTRY;
+                fixedGas += words * fees.entryWord() + (inAuto ? fees.entryAuto() : fees.entryEth());
+            } else {
+                tokens += TOKENS_SINGLE;
+                fixedGas += inAuto ? fees.tailAuto() : fees.tailEth();
+            }
+            m.fixedGas = fixedGas + tokens * fees.tokenGas();
+            if (terms.floorBaseGas != 0) m.floorGas = terms.floorBaseGas + tokens * fees.floorTokenGas();
         }
-        fixedGas += tokens * fees.tokenGas();
-        m.fixedGas = r.isAlive ? fixedGas : fixedGas - fees.clearing();
-        if (terms.floorBaseGas != 0) m.floorGas = terms.floorBaseGas + tokens * fees.floorTokenGas();
+        if (!r.isAlive()) m.fixedGas -= fees.clearing();
         m.fees = fees;
         m.expectedGas = expectedGas;
         m.gasPrice = FeeMath.currentGasPrice(fees.tipCapWei());
-        if (r.payWithAUTO) m.autoPerEth = _autoPerEth();
+        if (inAuto) m.autoPerEth = _autoPerEth();
     }
 
     /**
@@ -105,23 +108,27 @@ abstract contract RegistrySettlement is RegistryBook {
      * @return fee wei, or AUTO base units.
      * @return payout wei to be paid to the executor.
      */
-    function _settle(Request calldata r, Meter memory m, address executor, uint256 available)
+    function _settle(EncodedRequest r, Meter memory m, address executor, uint256 available)
         internal
         returns (uint256 gasCharged, uint256 fee, uint256 payout)
     {
-        bool inEth = !r.payWithAUTO;
-        if (r.insertFeeAmount) fee = _fee(m, m.expectedGas);
+        bool inAuto = r.payWithAUTO();
+        bool isFixed = r.insertFeeAmount();
+        if (isFixed) fee = _fee(m, m.expectedGas);
         // Whether the user's account was touched before in this transaction is part of what is measured.
-        if (available > (inEth ? fee : 0)) _touch(r.user);
+        if (available > (inAuto ? 0 : fee)) _touch(r.user());
 
         // Nothing expensive may come after this line but what the constants account for.
-        uint256 gasUsed = m.gasStart - gasleft() + m.fixedGas;
-        gasCharged = _max(gasUsed, m.floorGas);
-        uint256 gasWithRefund = _max(gasUsed + m.fees.refund(), m.floorGas);
+        uint256 gasWithRefund;
+        unchecked {
+            uint256 gasUsed = m.gasStart - gasleft() + m.fixedGas;
+            gasCharged = _max(gasUsed, m.floorGas);
+            gasWithRefund = _max(gasUsed + m.fees.refund(), m.floorGas);
+        }
 
-        if (inEth && !r.insertFeeAmount) fee = _fee(m, gasCharged);
         uint256 refund = available;
-        if (inEth) {
+        if (!inAuto) {
+            if (!isFixed) fee = _fee(m, gasCharged);
             require(available >= fee, InsufficientPayment(fee, available));
             refund -= fee;
         }
@@ -130,29 +137,29 @@ abstract contract RegistrySettlement is RegistryBook {
         uint256 pushCost = FeeMath.ethFee(gasWithRefund - gasCharged, m.gasPrice);
         if (refund > pushCost) {
             gasCharged = gasWithRefund;
-            if (inEth && !r.insertFeeAmount) refund -= pushCost;
+            if (!inAuto && !isFixed) refund -= pushCost;
         } else {
             refund = 0;
         }
 
-        if (r.insertFeeAmount) {
+        if (isFixed) {
             require(
                 m.expectedGas * 100 <= gasCharged * EXPECTED_GAS_PERCENT,
                 ExpectedGasTooHigh(m.expectedGas, gasCharged)
             );
         }
-        if (!inEth) {
-            if (!r.insertFeeAmount) fee = _fee(m, gasCharged);
-            IAutoPayments(autoPayments).pull(r.user, executor, fee);
+        if (inAuto) {
+            if (!isFixed) fee = _fee(m, gasCharged);
+            IAutoPayments(autoPayments).pull(r.user(), executor, fee);
         }
 
         payout = available - refund;
         if (refund != 0) {
-            (uint256 extraGas, uint256 withheld) = _refund(r.user, refund, m);
+            (uint256 extraGas, uint256 withheld) = _refund(r.user(), refund, m);
             gasCharged += extraGas;
             payout += withheld;
         }
-        if (inEth) fee = payout;
+        if (!inAuto) fee = payout;
     }
 
     /// The fee for `gas` units in the Request's currency.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.36;
 
-import {ANYONE} from "contracts/interfaces/IExecutorSelectionStrategy.sol";
 import {IExecutorGate} from "contracts/interfaces/IExecutorGate.sol";
+import {ANYONE} from "contracts/interfaces/IExecutorSelectionStrategy.sol";
 
 /// A gate that answers what it is told to, and misbehaves on demand.
 contract TestGate is IExecutorGate {

@@ -20,10 +20,21 @@ contract MeteringTableTest is MeteringTest {
                     p.isAlive = k & 4 != 0;
                     p.verifyUser = k & 8 != 0;
                     p.insertFee = k & 16 != 0;
-                    p.words = sizes[w]; if (p.words == 100 && !p.refund && !p.insertFee && !p.inAuto) p.zeros = true;
+                    p.words = sizes[w];
+                    if (p.words == 100 && !p.refund && !p.insertFee && !p.inAuto) p.zeros = true;
                     (uint256 c, uint256 r) = _measure(p);
                     uint256 n = p.batch == 0 ? 1 : p.batch;
-                    console.log(string.concat(_name(p), " | ", vm.toString(c * 10_000 / r), " | ", vm.toString((int256(c) - int256(r)) / int256(n)), " | "), r);
+                    console.log(
+                        string.concat(
+                            _name(p),
+                            " | ",
+                            vm.toString(c * 10_000 / r),
+                            " | ",
+                            vm.toString((int256(c) - int256(r)) / int256(n)),
+                            " | "
+                        ),
+                        r
+                    );
                 }
             }
         }

@@ -25,7 +25,7 @@ abstract contract MeteringTest is RegistryTest {
     }
 
     /// Wei that are more than any fee here.
-    uint112 private constant AMPLE = 0.123456789123456789 ether;
+    uint112 private constant AMPLE = 0.123_456_789_123_456_789 ether;
 
     bool private _refunded;
 
@@ -100,9 +100,7 @@ abstract contract MeteringTest is RegistryTest {
         MeterTarget target = new MeterTarget{value: 1 ether}();
         IRegistry.Request memory r = e.request;
         (r.target, r.referer) = (address(target), payable(referer));
-        r.user = payable(
-            p.oneUser ? user : address(uint160(uint256(keccak256(abi.encode("user", i)))))
-        );
+        r.user = payable(p.oneUser ? user : address(uint160(uint256(keccak256(abi.encode("user", i))))));
         vm.deal(r.user, 1);
         (r.verifyUser, r.insertFeeAmount) = (p.verifyUser, p.insertFee);
         (r.payWithAUTO, r.isAlive) = (p.inAuto, p.isAlive);

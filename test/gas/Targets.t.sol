@@ -39,7 +39,7 @@ contract GasTargetsTest is RegistryTest {
     {
         r = _request(target, abi.encodeCall(Word.set, (uint256(keccak256(abi.encode(i))))));
         r.user = payable(from);
-        r.initEthSent = 0.0123456789 ether;
+        r.initEthSent = 0.012_345_678_9 ether;
         id = _register(r);
     }
 
@@ -102,11 +102,10 @@ contract GasTargetsTest is RegistryTest {
         _single();
         IRegistry.Request memory r =
             _request(address(new Word()), abi.encodeCall(Word.set, (uint256(keccak256("word")))));
-        bytes memory data = abi.encodeCall(
-            IRegistry.newReq, (r.target, r.referer, r.callData, 0, false, false, false)
-        );
+        bytes memory data =
+            abi.encodeCall(IRegistry.newReq, (r.target, r.referer, r.callData, 0, false, false, false));
         assertEq(data.length, 324, "call data");
-        uint256 gas = _receipt(user, address(registry), 0.0123456789 ether, data);
+        uint256 gas = _receipt(user, address(registry), 0.012_345_678_9 ether, data);
         console.log("registering:", gas);
         assertLe(gas, 58_000);
     }

@@ -2,15 +2,15 @@
 pragma solidity 0.8.36;
 
 import {TestGate} from "../actors/TestGate.sol";
-import {FeeMath} from "contracts/libraries/FeeMath.sol";
+import {Relay} from "./Relay.sol";
 import {IPriceOracle} from "contracts/interfaces/IPriceOracle.sol";
 import {IRegistry} from "contracts/interfaces/IRegistry.sol";
+import {FeeMath} from "contracts/libraries/FeeMath.sol";
 import {Registry} from "contracts/registry/Registry.sol";
 import {StakeManager} from "contracts/selection/StakeManager.sol";
 import {AutoToken} from "contracts/token/AutoToken.sol";
 import {Test} from "forge-std/Test.sol";
 import {Deploy} from "script/Deploy.s.sol";
-import {Relay} from "./Relay.sol";
 
 /**
  * A deployed Registry and what tests of it share. Test contracts run isolated: each call from a test is a
@@ -212,7 +212,9 @@ abstract contract RegistryTest is Test {
         uint256 credited = now_.credit - before.credit;
         assertEq(now_.registry, before.registry - r.initEthSent + credited, "what the Registry holds");
         assertEq(
-            now_.executorAuto - before.executorAuto, before.userAuto - now_.userAuto, "AUTO of user and executor"
+            now_.executorAuto - before.executorAuto,
+            before.userAuto - now_.userAuto,
+            "AUTO of user and executor"
         );
     }
 }

@@ -19,7 +19,7 @@ using {
     insertFeeAmount,
     payWithAUTO,
     isAlive,
-    wordCount
+    callDataWords
 } for EncodedRequest global;
 
 function _at(EncodedRequest r, uint256 offset) pure returns (uint256 word) {
@@ -60,10 +60,10 @@ function isAlive(EncodedRequest r) pure returns (bool) {
     return _at(r, 0x140) != 0;
 }
 
-/// Words of the Request's own encoding, the leading 0x20 left out. Not to be asked for after `Requests.call`.
-function wordCount(EncodedRequest r) pure returns (uint256) {
+/// Where callData lies, and its length in words. Not to be asked for after `Requests.call`.
+function callDataWords(EncodedRequest r) pure returns (uint256 start, uint256 words) {
     unchecked {
-        return (_at(r, 0x160) + 31 >> 5) + 11;
+        return (EncodedRequest.unwrap(r) + 0x180, (_at(r, 0x160) + 31) >> 5);
     }
 }
 

@@ -28,10 +28,13 @@ abstract contract RegistrySettlement is RegistryBook {
     /// Gas that must be left before a refund so that it gets its own: paying an account that does not exist
     /// costs 34,100, and one part in 64 stays behind.
     uint256 private constant REFUND_RESERVE = 43_000;
+    /// Tokens of a Request's words before its call data, of which about 75 bytes are not zero. Counting them
+    /// would cost more than they can differ.
+    uint256 private constant TOKENS_HEAD = 577;
     /// Tokens of a call's words that are not the Request's: selector, id, offset and expectedGas.
-    uint256 private constant TOKENS_SINGLE = 132;
+    uint256 private constant TOKENS_SINGLE = TOKENS_HEAD + 132;
     /// The same for a batch entry: its offset, id, the Request's offset, expectedGas and gasLimit.
-    uint256 private constant TOKENS_ENTRY = 182;
+    uint256 private constant TOKENS_ENTRY = TOKENS_HEAD + 182;
 
     /// What all Requests of one call have in common.
     struct Terms {
@@ -79,8 +82,8 @@ abstract contract RegistrySettlement is RegistryBook {
     {
         PackedFees fees = terms.fees;
         bool inAuto = r.payWithAUTO();
-        uint256 words = r.wordCount();
-        uint256 tokens = CalldataGas.tokens(EncodedRequest.unwrap(r) + 32, words);
+        (uint256 start, uint256 words) = r.callDataWords();
+        uint256 tokens = CalldataGas.tokens(start, words);
         // Settings are of 16 bits, and memory has no 2^64 words: nothing here can overflow.
         unchecked {
             uint256 fixedGas = terms.baseGas;

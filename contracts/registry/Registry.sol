@@ -87,9 +87,7 @@ contract Registry is RegistrySettlement {
     function executeHashedReqs(Execution[] calldata executions) external returns (Outcome[] memory outcomes) {
         require(executions.length != 0, EmptyBatch());
         Terms memory terms = _openTerms();
-        PackedFees fees = terms.fees;
-        terms.baseGas += fees.shared();
-        terms.batch = true;
+        terms.baseGas += terms.fees.shared();
 
         uint256[] memory ids;
         bool report;
@@ -102,7 +100,7 @@ contract Registry is RegistrySettlement {
             uint256 uncharged;
             (report, uncharged) = _authorize(ids);
             terms.baseGas += gasBefore - gasleft() - uncharged;
-            if (report) terms.baseGas += fees.report() + ids.length * fees.reportPerId();
+            if (report) terms.baseGas += terms.fees.report() + ids.length * terms.fees.reportPerId();
         }
         terms.baseGas /= executions.length;
         terms.floorBaseGas /= executions.length;
@@ -122,12 +120,16 @@ contract Registry is RegistrySettlement {
      * @return fee wei, or AUTO base units.
      * @return payout wei to be paid to the executor.
      */
-    function executeInFrame(Terms memory terms, Execution calldata e)
-        external
-        returns (uint256 gasCharged, uint256 fee, uint256 payout)
-    {
+    function executeInFrame(
+        address executor,
+        uint256 baseGas,
+        uint256 floorBaseGas,
+        PackedFees fees,
+        Execution calldata e
+    ) external returns (uint256 gasCharged, uint256 fee, uint256 payout) {
         uint256 gasStart = gasleft();
         require(msg.sender == address(this), OnlySelf());
+        Terms memory terms = Terms(executor, baseGas, floorBaseGas, true, fees);
         return _execute(e.id, e.request, e.expectedGas, terms, gasStart);
     }
 
@@ -189,7 +191,9 @@ contract Registry is RegistrySettlement {
     {
         outcomes = new Outcome[](executions.length);
         // What the input of all frames begins with: the terms, and where the entry lies.
-        bytes memory head = abi.encodeWithSelector(this.executeInFrame.selector, terms, 0xc0);
+        bytes memory head = abi.encodeWithSelector(
+            this.executeInFrame.selector, terms.executor, terms.baseGas, terms.floorBaseGas, terms.fees, 0xa0
+        );
         bytes memory firstReason;
         for (uint256 i; i < executions.length; ++i) {
             Execution calldata e = executions[i];

@@ -36,12 +36,6 @@ abstract contract MeteringTest is RegistryTest {
         _warmGrant();
     }
 
-    function _warmGrant() internal {
-        IRegistry.Request memory r = _request(address(new MeterTarget()), "warm");
-        r.initEthSent = AMPLE;
-        _execute(_register(r), r);
-    }
-
     function _measure(Path memory p) internal returns (uint256 charged, uint256 receipt) {
         uint256 n = p.batch == 0 ? 1 : p.batch;
         uint256[] memory ample = new uint256[](n);

@@ -94,7 +94,7 @@ contract Puppet {
         if (mode == Mode.Burn) while (true) {}
         if (mode == Mode.Bomb) {
             assembly ("memory-safe") {
-                revert(0, 1000000)
+                revert(0x10000, 1000000)
             }
         }
         _act();

@@ -28,11 +28,13 @@ contract TestGate is IExecutorGate {
     bytes public hookData;
     bool public hookSucceeded;
 
+    /// What `executed` was told.
+    event Told(address executor, uint256[] ids);
+
     uint256 public asked;
-    uint256 public told;
-    address public lastExecutor;
-    uint256[] private _lastIds;
-    uint256 public lastAllowance;
+    /// One slot, in use from the start: the allowance of `executed` is small.
+    uint128 public told;
+    uint128 public lastAllowance = 1;
 
     function answer(uint256 until_, uint256 report_) external {
         (until, report) = (until_, report_);
@@ -54,10 +56,6 @@ contract TestGate is IExecutorGate {
         (hookTarget, hookData) = (target, data);
     }
 
-    function lastIds() external view returns (uint256[] memory) {
-        return _lastIds;
-    }
-
     function authorize(address executor, uint256[] calldata) external returns (uint48, bool) {
         ++asked;
         _misbehave(onAuthorize);
@@ -76,10 +74,9 @@ contract TestGate is IExecutorGate {
     }
 
     function executed(address executor, uint256[] calldata ids) external {
-        lastAllowance = gasleft();
+        lastAllowance = uint128(gasleft());
         ++told;
-        lastExecutor = executor;
-        _lastIds = ids;
+        emit Told(executor, ids);
         _runHook();
         _misbehave(onExecuted);
     }

@@ -10,15 +10,14 @@ library CalldataGas {
     function tokens(uint256 start, uint256 words) internal pure returns (uint256 count) {
         uint256 nonZero;
         assembly ("memory-safe") {
+            let ones := 0x0101010101010101010101010101010101010101010101010101010101010101
+            let low := 0x7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f
             for { let end := add(start, shl(5, words)) } lt(start, end) { start := add(start, 32) } {
-                // Fold the bits of every byte into its lowest one, then add up the 32 bytes by multiplying.
+                // Adding 0x7f to the low seven bits of a byte sets its highest bit unless they are all zero;
+                // then add up those bits of the 32 bytes by multiplying.
                 let w := mload(start)
-                w := or(w, shr(4, w))
-                w := or(w, shr(2, w))
-                w := or(w, shr(1, w))
-                w := and(w, 0x0101010101010101010101010101010101010101010101010101010101010101)
-                w := mul(w, 0x0101010101010101010101010101010101010101010101010101010101010101)
-                nonZero := add(nonZero, shr(248, w))
+                w := and(shr(7, or(add(and(w, low), low), w)), ones)
+                nonZero := add(nonZero, shr(248, mul(w, ones)))
             }
         }
         // words * 32 bytes of one token each, and three more for every byte that is not zero

@@ -4,12 +4,73 @@ pragma solidity 0.8.36;
 import {IRegistry} from "../interfaces/IRegistry.sol";
 
 /**
+ * Where a Request's encoding lies in memory. In words: 0x20 | user | target | referer | 0x140 | initEthSent |
+ * ethForCall | verifyUser | insertFeeAmount | payWithAUTO | isAlive | length of callData | callData, padded
+ * with zeros. Only a canonical encoding has a registered hash: once that is checked, the fields are clean.
+ */
+type EncodedRequest is uint256;
+
+using {
+    user,
+    target,
+    initEthSent,
+    ethForCall,
+    verifyUser,
+    insertFeeAmount,
+    payWithAUTO,
+    isAlive,
+    callDataWords
+} for EncodedRequest global;
+
+function _at(EncodedRequest r, uint256 offset) pure returns (uint256 word) {
+    assembly ("memory-safe") {
+        word := mload(add(r, offset))
+    }
+}
+
+function user(EncodedRequest r) pure returns (address) {
+    return address(uint160(_at(r, 0x20)));
+}
+
+function target(EncodedRequest r) pure returns (address) {
+    return address(uint160(_at(r, 0x40)));
+}
+
+function initEthSent(EncodedRequest r) pure returns (uint256) {
+    return _at(r, 0xa0);
+}
+
+function ethForCall(EncodedRequest r) pure returns (uint256) {
+    return _at(r, 0xc0);
+}
+
+function verifyUser(EncodedRequest r) pure returns (bool) {
+    return _at(r, 0xe0) != 0;
+}
+
+function insertFeeAmount(EncodedRequest r) pure returns (bool) {
+    return _at(r, 0x100) != 0;
+}
+
+function payWithAUTO(EncodedRequest r) pure returns (bool) {
+    return _at(r, 0x120) != 0;
+}
+
+function isAlive(EncodedRequest r) pure returns (bool) {
+    return _at(r, 0x140) != 0;
+}
+
+/// Where callData lies, and its length in words. Not to be asked for after `Requests.call`.
+function callDataWords(EncodedRequest r) pure returns (uint256 start, uint256 words) {
+    unchecked {
+        return (EncodedRequest.unwrap(r) + 0x180, (_at(r, 0x160) + 31) >> 5);
+    }
+}
+
+/**
  * @title Encoding of Requests
  * @notice A Request is stored as keccak256(abi.encode(request)). The encoding is laid out in memory once and
  * serves for the hash, for the log of a registration, for counting call data, and as the input of the call.
- *
- * From `pointer`, in words: 0x20 | user | target | referer | 0x140 | initEthSent | ethForCall | verifyUser |
- * insertFeeAmount | payWithAUTO | isAlive | length of callData | callData, padded with zeros.
  */
 library Requests {
     /// Bytes before callData.
@@ -20,94 +81,88 @@ library Requests {
      * @dev Takes the bytes as they lie there. Only the canonical encoding has the registered hash, so a
      * caller who goes by the hash need not check offsets or padding. One word behind the encoding is left
      * free, for the user that a forwarder appends.
-     * @return pointer start of the encoding.
-     * @return hash of it.
      */
-    function load(IRegistry.Request calldata r) internal pure returns (uint256 pointer, bytes32 hash) {
+    function load(IRegistry.Request calldata request) internal pure returns (EncodedRequest r, bytes32 hash) {
         assembly ("memory-safe") {
-            pointer := mload(0x40)
-            let padded := and(add(calldataload(add(r, 0x140)), 31), not(31))
+            r := mload(0x40)
+            let padded := and(add(calldataload(add(request, 0x140)), 31), not(31))
             let size := add(padded, 0x160)
-            mstore(pointer, 0x20)
-            calldatacopy(add(pointer, 0x20), r, size)
-            hash := keccak256(pointer, add(size, 0x20))
-            mstore(0x40, add(pointer, add(size, 0x40)))
+            mstore(r, 0x20)
+            calldatacopy(add(r, 0x20), request, size)
+            hash := keccak256(r, add(size, 0x20))
+            mstore(0x40, add(r, add(size, 0x40)))
         }
     }
 
     /// @notice Lays out a new Request of `msg.sender` with `msg.value`, and hashes it.
     function create(
-        address target,
+        address target_,
         address referer,
         bytes calldata callData,
-        uint256 ethForCall,
-        bool verifyUser,
-        bool insertFeeAmount,
-        bool payWithAUTO,
-        bool isAlive
-    ) internal view returns (uint256 pointer, bytes32 hash) {
+        uint256 ethForCall_,
+        bool verifyUser_,
+        bool insertFeeAmount_,
+        bool payWithAUTO_,
+        bool isAlive_
+    ) internal view returns (EncodedRequest r, bytes32 hash) {
         assembly ("memory-safe") {
-            pointer := mload(0x40)
-            mstore(pointer, 0x20)
-            mstore(add(pointer, 0x20), caller())
-            mstore(add(pointer, 0x40), target)
-            mstore(add(pointer, 0x60), referer)
-            mstore(add(pointer, 0x80), 0x140)
-            mstore(add(pointer, 0xa0), callvalue())
-            mstore(add(pointer, 0xc0), ethForCall)
-            mstore(add(pointer, 0xe0), verifyUser)
-            mstore(add(pointer, 0x100), insertFeeAmount)
-            mstore(add(pointer, 0x120), payWithAUTO)
-            mstore(add(pointer, 0x140), isAlive)
-            mstore(add(pointer, 0x160), callData.length)
-            let end := add(add(pointer, HEAD), callData.length)
-            calldatacopy(add(pointer, HEAD), callData.offset, callData.length)
+            r := mload(0x40)
+            mstore(r, 0x20)
+            mstore(add(r, 0x20), caller())
+            mstore(add(r, 0x40), target_)
+            mstore(add(r, 0x60), referer)
+            mstore(add(r, 0x80), 0x140)
+            mstore(add(r, 0xa0), callvalue())
+            mstore(add(r, 0xc0), ethForCall_)
+            mstore(add(r, 0xe0), verifyUser_)
+            mstore(add(r, 0x100), insertFeeAmount_)
+            mstore(add(r, 0x120), payWithAUTO_)
+            mstore(add(r, 0x140), isAlive_)
+            mstore(add(r, 0x160), callData.length)
+            let end := add(add(r, HEAD), callData.length)
+            calldatacopy(add(r, HEAD), callData.offset, callData.length)
             mstore(end, 0) // the padding
             let size := add(and(add(callData.length, 31), not(31)), HEAD)
-            hash := keccak256(pointer, size)
-            mstore(0x40, add(add(pointer, size), 0x20))
+            hash := keccak256(r, size)
+            mstore(0x40, add(add(r, size), 0x20))
         }
     }
 
     /**
-     * @notice Emits `HashedReqAdded` from the encoding at `pointer`.
+     * @notice Emits `HashedReqAdded` for the caller's Request. Afterwards the encoding is spent.
      * @dev The event's data are the encoding from `target` on, where callData lies one word nearer.
      */
-    function logAdded(uint256 pointer, uint256 id) internal {
+    function logAdded(EncodedRequest r, uint256 id) internal {
         bytes32 topic = IRegistry.HashedReqAdded.selector;
         assembly ("memory-safe") {
-            mstore(add(pointer, 0x80), 0x120)
-            let size := add(and(add(mload(add(pointer, 0x160)), 31), not(31)), 0x140)
-            log3(add(pointer, 0x40), size, topic, id, caller())
+            mstore(add(r, 0x80), 0x120)
+            let size := add(and(add(mload(add(r, 0x160)), 31), not(31)), 0x140)
+            log3(add(r, 0x40), size, topic, id, caller())
         }
     }
 
     /// @notice Writes `value` over the word of callData at `index`; the caller knows that there is room.
-    function insert(uint256 pointer, uint256 index, uint256 value) internal pure {
+    function insert(EncodedRequest r, uint256 index, uint256 value) internal pure {
         assembly ("memory-safe") {
-            mstore(add(add(pointer, HEAD), index), value)
+            mstore(add(add(r, HEAD), index), value)
         }
     }
 
     /**
-     * @notice Calls the Request's target through `forwarder` with `value`, with all gas.
-     * @dev The word before callData becomes the target, which makes the forwarder's input. Afterwards the
-     * encoding is spent.
-     * @param user appended to the call when not zero.
+     * @notice Calls the Request's target through `forwarder` with all gas; the user is appended where he is
+     * verified.
+     * @dev The word before callData becomes the target, which makes the forwarder's input.
      */
-    function call(uint256 pointer, address forwarder, address target, uint256 value, address user)
-        internal
-        returns (bool success)
-    {
+    function call(EncodedRequest r, address forwarder) internal returns (bool success) {
         assembly ("memory-safe") {
-            let input := add(pointer, 0x160)
+            let input := add(r, 0x160)
             let size := add(mload(input), 32)
-            mstore(input, target)
-            if user {
-                mstore(add(input, size), shl(96, user))
+            mstore(input, mload(add(r, 0x40)))
+            if mload(add(r, 0xe0)) {
+                mstore(add(input, size), shl(96, mload(add(r, 0x20))))
                 size := add(size, 20)
             }
-            success := call(gas(), forwarder, value, input, size, 0, 0)
+            success := call(gas(), forwarder, mload(add(r, 0xc0)), input, size, 0, 0)
         }
     }
 }

@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.36;
 
-import {IAutoPayments} from "../interfaces/IAutoPayments.sol";
 import {IExecutorGate} from "../interfaces/IExecutorGate.sol";
 import {IPriceOracle} from "../interfaces/IPriceOracle.sol";
 import {IRegistry} from "../interfaces/IRegistry.sol";
 import {BoundedCall} from "../libraries/BoundedCall.sol";
-import {CalldataGas} from "../libraries/CalldataGas.sol";
-import {FeeMath} from "../libraries/FeeMath.sol";
 import {PackedFees} from "../libraries/PackedFees.sol";
-import {Requests} from "../libraries/Requests.sol";
-import {RegistryBook} from "./RegistryBook.sol";
+import {EncodedRequest, Requests} from "../libraries/Requests.sol";
+import {RegistrySettlement} from "./RegistrySettlement.sol";
 
 /**
  * @title Registry
@@ -20,11 +17,6 @@ import {RegistryBook} from "./RegistryBook.sol";
  * holds at least that. Nothing is inferred from balances: ETH that a target sends during its call is counted
  * by `receive`, which accepts it at no other time; ETH forced in otherwise belongs to nobody. For every
  * execution refund + fee + ETH for the call = deposit + ETH received, to the wei.
- *
- * METERING. An execution is charged max(txBase + tokenGas * T + measured + tail, txBase + floorTokenGas * T),
- * less the refund for clearing a hash. T is counted from the Request's own words, so padded call data earn
- * nothing. `measured` ends before the payments; what they and the log cost is in the tail. What a target is
- * refunded for clearing its own storage cannot be seen here and is charged.
  *
  * REENTRANCY. One transient word guards every function that changes state. It also knows whether this
  * transaction's base is charged: a contract that calls ten times is paid it once.
@@ -38,13 +30,9 @@ import {RegistryBook} from "./RegistryBook.sol";
  * LIVENESS. Cancelling and withdrawing depend on nobody. Executing depends on the gate, and where fees are in
  * AUTO on the oracle; the owner can replace both.
  */
-contract Registry is RegistryBook {
-    /// @notice Percent of the charged gas up to which `expectedGas` may go.
-    uint256 public constant EXPECTED_GAS_PERCENT = 102;
+contract Registry is RegistrySettlement {
     /// @notice Gas that must be left beside a batch entry's `gasLimit`.
     uint256 public constant FRAME_RESERVE = 30_000;
-    /// @notice Gas with which a refund is pushed, the stipend included.
-    uint256 public constant REFUND_GAS = 10_000;
     /// @notice Gas that `IExecutorGate.authorize` gets.
     uint256 public constant AUTHORIZE_GAS = 500_000;
     /// @notice Gas used by `IExecutorGate.authorize` that is charged at most; the rest is the executor's.
@@ -54,56 +42,10 @@ contract Registry is RegistryBook {
     /// @notice Gas that `IExecutorGate.executed` gets in addition per id.
     uint256 public constant EXECUTED_GAS_PER_ID = 8000;
 
-    /// What the EVM adds to the gas of a call that carries ETH.
-    uint256 private constant STIPEND = 2300;
-    /// Gas that must be left before a refund so that it gets its own: a cold account that does not exist
-    /// costs 36,600, and one part in 64 stays behind.
-    uint256 private constant REFUND_RESERVE = 45_000;
     /// Bytes of a failed frame's error that are logged: `CallFailed` with 256 bytes of reason.
     uint256 private constant MAX_FRAME_REASON = 356;
-    /// Tokens of a call's words that are not the Request's: selector, id, offset and expectedGas.
-    uint256 private constant TOKENS_SINGLE = 132;
-    /// The same for a batch entry: its offset, id, the Request's offset, expectedGas and gasLimit.
-    uint256 private constant TOKENS_ENTRY = 182;
-    /// Words of a Request's encoding before its call data.
-    uint256 private constant HEAD_WORDS = 11;
     /// Seed of the transient slots that mark recurring Requests as run.
     uint256 private constant RAN_SEED = uint256(keccak256("errand.registry.ran"));
-
-    /// What all Requests of one call have in common; gas units.
-    struct Terms {
-        /// who executes and is paid
-        address executor;
-        /// charged whatever a Request does: its share of the transaction
-        uint256 baseGas;
-        /// added to what is measured, by currency
-        uint256 tailEth;
-        uint256 tailAuto;
-        /// added per word of a Request's encoding
-        uint256 wordGas;
-        /// tokens of call data beside the Request's own
-        uint256 extraTokens;
-        /// floor price of a token; 0 when the transaction's base is charged already
-        uint256 floorTokenGas;
-        PackedFees fees;
-    }
-
-    /// What one Request is charged by.
-    struct Meter {
-        /// gas left when measuring began
-        uint256 gasStart;
-        /// gas units that are not measured
-        uint256 fixedGas;
-        /// gas units charged at least
-        uint256 floorGas;
-        /// wei per gas
-        uint256 gasPrice;
-        /// AUTO base units per ETH, times 1e18; 0 where the fee is in ETH
-        uint256 autoPerEth;
-        /// what the executor says will be charged
-        uint256 expectedGas;
-        PackedFees fees;
-    }
 
     constructor(
         address owner_,
@@ -111,7 +53,7 @@ contract Registry is RegistryBook {
         IExecutorGate gate_,
         IPriceOracle oracle,
         FeeSettings memory settings
-    ) RegistryBook(owner_, autoToken, gate_, oracle, settings) {}
+    ) RegistrySettlement(owner_, autoToken, gate_, oracle, settings) {}
 
     /// @inheritdoc IRegistry
     function executeHashedReq(uint256 id, Request calldata r, uint256 expectedGas)
@@ -120,10 +62,6 @@ contract Registry is RegistryBook {
     {
         uint256 gasStart = gasleft();
         Terms memory terms = _openTerms();
-        PackedFees fees = terms.fees;
-        terms.tailEth = fees.tailEth();
-        terms.tailAuto = fees.tailAuto();
-        terms.extraTokens = TOKENS_SINGLE;
 
         uint256[] memory ids;
         bool report;
@@ -134,7 +72,7 @@ contract Registry is RegistryBook {
             (report, uncharged) = _authorize(ids);
             // A later start leaves out what the gate used beyond its allowance.
             gasStart -= uncharged;
-            if (report) terms.baseGas += fees.report() + fees.reportPerId();
+            if (report) terms.baseGas += terms.fees.report() + terms.fees.reportPerId();
         }
 
         uint256 payout;
@@ -149,27 +87,23 @@ contract Registry is RegistryBook {
     function executeHashedReqs(Execution[] calldata executions) external returns (Outcome[] memory outcomes) {
         require(executions.length != 0, EmptyBatch());
         Terms memory terms = _openTerms();
-        PackedFees fees = terms.fees;
-        terms.baseGas += fees.shared();
-        terms.tailEth = fees.entryEth();
-        terms.tailAuto = fees.entryAuto();
-        terms.wordGas = fees.entryWord();
-        terms.extraTokens = TOKENS_ENTRY;
+        terms.baseGas += terms.fees.shared();
 
         uint256[] memory ids;
         bool report;
         if (!_isGranted()) {
+            uint256 gasBefore = gasleft();
             ids = new uint256[](executions.length);
             for (uint256 i; i < executions.length; ++i) {
                 ids[i] = executions[i].id;
             }
-            uint256 gasBefore = gasleft();
             uint256 uncharged;
             (report, uncharged) = _authorize(ids);
             terms.baseGas += gasBefore - gasleft() - uncharged;
-            if (report) terms.baseGas += fees.report() + ids.length * fees.reportPerId();
+            if (report) terms.baseGas += terms.fees.report() + ids.length * terms.fees.reportPerId();
         }
         terms.baseGas /= executions.length;
+        terms.floorBaseGas /= executions.length;
 
         uint256 payout;
         uint256 succeeded;
@@ -186,13 +120,17 @@ contract Registry is RegistryBook {
      * @return fee wei, or AUTO base units.
      * @return payout wei to be paid to the executor.
      */
-    function executeInFrame(uint256 id, Request calldata r, uint256 expectedGas, Terms calldata terms)
-        external
-        returns (uint256 gasCharged, uint256 fee, uint256 payout)
-    {
+    function executeInFrame(
+        address executor,
+        uint256 baseGas,
+        uint256 floorBaseGas,
+        PackedFees fees,
+        Execution calldata e
+    ) external returns (uint256 gasCharged, uint256 fee, uint256 payout) {
         uint256 gasStart = gasleft();
         require(msg.sender == address(this), OnlySelf());
-        return _execute(id, r, expectedGas, terms, gasStart);
+        Terms memory terms = Terms(executor, baseGas, floorBaseGas, true, fees);
+        return _execute(e.id, e.request, e.expectedGas, terms, gasStart);
     }
 
     /// Locks the Registry; the first execution of a transaction carries its base.
@@ -202,7 +140,7 @@ contract Registry is RegistryBook {
         terms.executor = msg.sender;
         if (_enter() == UNTOUCHED) {
             terms.baseGas = fees.txBase();
-            terms.floorTokenGas = fees.floorTokenGas();
+            terms.floorBaseGas = terms.baseGas;
         }
     }
 
@@ -215,9 +153,10 @@ contract Registry is RegistryBook {
     /// Asks the gate, and remembers a grant for later blocks.
     function _authorize(uint256[] memory ids) private returns (bool report, uint256 uncharged) {
         address gate_ = _gateAddress();
+        bytes memory data = abi.encodeCall(IExecutorGate.authorize, (msg.sender, ids));
         uint256 gasBefore = gasleft();
         (bool success, uint256 size, uint256 until, uint256 reported) =
-            BoundedCall.call(gate_, AUTHORIZE_GAS, abi.encodeCall(IExecutorGate.authorize, (msg.sender, ids)));
+            BoundedCall.call(gate_, AUTHORIZE_GAS, data);
         uint256 used = gasBefore - gasleft();
         if (used > AUTHORIZE_CHARGED) uncharged = used - AUTHORIZE_CHARGED;
 
@@ -251,47 +190,53 @@ contract Registry is RegistryBook {
         returns (Outcome[] memory outcomes, uint256[] memory, uint256 succeeded, uint256 payout)
     {
         outcomes = new Outcome[](executions.length);
+        // What the input of all frames begins with: the terms, and where the entry lies.
+        bytes memory head = abi.encodeWithSelector(
+            this.executeInFrame.selector, terms.executor, terms.baseGas, terms.floorBaseGas, terms.fees, 0xa0
+        );
         bytes memory firstReason;
         for (uint256 i; i < executions.length; ++i) {
-            (bytes memory reason, uint256 entryPayout) = _tryExecute(executions[i], terms, outcomes[i]);
+            Execution calldata e = executions[i];
+            (bytes memory reason, uint256 entryPayout) = _tryExecute(e, head, outcomes[i]);
             if (outcomes[i].success) {
                 payout += entryPayout;
-                if (ids.length != 0) ids[succeeded] = executions[i].id;
+                if (ids.length != 0) ids[succeeded] = e.id;
                 ++succeeded;
             } else {
                 if (i == 0) firstReason = reason;
-                emit ReqFailed(executions[i].id, reason);
+                emit ReqFailed(e.id, reason);
             }
         }
         require(succeeded != 0, NoneSucceeded(firstReason));
         return (outcomes, ids, succeeded, payout);
     }
 
-    function _tryExecute(Execution calldata e, Terms memory terms, Outcome memory outcome)
+    /**
+     * Runs an entry in a frame of its own.
+     * @dev The entry is copied as it lies in call data, as far as its canonical encoding goes; the frame finds
+     * out whether it is one. The input is needed for the call only, so the next entry's takes its memory: the
+     * price of memory grows with its square.
+     */
+    function _tryExecute(Execution calldata e, bytes memory head, Outcome memory outcome)
         private
         returns (bytes memory reason, uint256 payout)
     {
-        // The input is needed for the call only. Its memory is used again for the next entry: the price of
-        // memory grows with its square.
-        uint256 free;
-        assembly ("memory-safe") {
-            free := mload(0x40)
-        }
-        bytes memory input = abi.encodeCall(this.executeInFrame, (e.id, e.request, e.expectedGas, terms));
-        assembly ("memory-safe") {
-            mstore(0x40, free)
-        }
-
         uint256 gasLimit = e.gasLimit;
         _requireForwardable(gasLimit + FRAME_RESERVE);
         bool success;
         assembly ("memory-safe") {
-            success := call(gasLimit, address(), 0, add(input, 32), mload(input), free, 0x60)
+            let input := mload(0x40)
+            let headSize := mload(head)
+            mcopy(input, add(head, 0x20), headSize)
+            // id, offset, expectedGas and gasLimit; then the Request with the length of its callData last
+            let size := add(0x1e0, and(add(calldataload(add(e, 0x1c0)), 31), not(31)))
+            calldatacopy(add(input, headSize), e, size)
+            success := call(gasLimit, address(), 0, input, add(headSize, size), input, 0x60)
             if success {
                 mstore(outcome, 1)
-                mstore(add(outcome, 0x20), mload(free))
-                mstore(add(outcome, 0x40), mload(add(free, 0x20)))
-                payout := mload(add(free, 0x40))
+                mstore(add(outcome, 0x20), mload(input))
+                mstore(add(outcome, 0x40), mload(add(input, 0x20)))
+                payout := mload(add(input, 0x40))
             }
         }
         if (!success) reason = BoundedCall.returned(MAX_FRAME_REASON);
@@ -300,149 +245,40 @@ contract Registry is RegistryBook {
     /// Executes one Request, up to paying the executor its ETH.
     function _execute(
         uint256 id,
-        Request calldata r,
+        Request calldata request,
         uint256 expectedGas,
         Terms memory terms,
         uint256 gasStart
     ) private returns (uint256 gasCharged, uint256 fee, uint256 payout) {
-        uint256 pointer = _take(id, r);
-        Meter memory m = _meter(r, expectedGas, terms, pointer);
-        m.gasStart = gasStart;
-        if (r.payWithAUTO) {
-            m.autoPerEth = _autoPerEth();
-            _requireAuto(r.user, _fee(m, r.insertFeeAmount ? expectedGas : m.fixedGas));
-        }
-        if (r.insertFeeAmount) Requests.insert(pointer, _feeIndex(r.verifyUser), _fee(m, expectedGas));
+        EncodedRequest r = _load(id, request);
+        // Sees to it that the Request does not run again.
+        if (r.isAlive()) _markRun(id);
+        else delete _hashedReqs[id];
 
-        uint256 available = _callTarget(id, r, pointer);
+        Meter memory m = _meter(r, expectedGas, terms);
+        m.gasStart = gasStart;
+        if (r.payWithAUTO()) {
+            _requireAuto(r.user(), _fee(m, r.insertFeeAmount() ? expectedGas : m.fixedGas));
+        }
+        if (r.insertFeeAmount()) Requests.insert(r, _feeIndex(r.verifyUser()), _fee(m, expectedGas));
+
+        uint256 available = _callTarget(id, r);
 
         (gasCharged, fee, payout) = _settle(r, m, terms.executor, available);
 
-        emit HashedReqExecuted(id, terms.executor, !r.isAlive, fee, r.payWithAUTO);
-    }
-
-    /// Proves that the Request is the registered one and sees to it that it does not run again.
-    function _take(uint256 id, Request calldata r) private returns (uint256 pointer) {
-        bytes32 hash;
-        (pointer, hash) = Requests.load(r);
-        require(_hashedReqs[id] == hash, RequestMismatch(id));
-        if (r.isAlive) _markRun(id);
-        else delete _hashedReqs[id];
+        emit HashedReqExecuted(id, terms.executor, !r.isAlive(), fee, r.payWithAUTO());
     }
 
     /// Calls the target. Returns the wei that are there for fee and refund.
-    function _callTarget(uint256 id, Request calldata r, uint256 pointer)
-        private
-        returns (uint256 available)
-    {
+    function _callTarget(uint256 id, EncodedRequest r) private returns (uint256 available) {
         _frame = CALLING;
-        bool success = Requests.call(
-            pointer,
-            _forwarderOf(r.verifyUser, r.insertFeeAmount),
-            r.target,
-            r.ethForCall,
-            r.verifyUser ? r.user : address(0)
-        );
+        bool success = Requests.call(r, _forwarderOf(r.verifyUser(), r.insertFeeAmount()));
         if (!success) revert CallFailed(id, BoundedCall.returned(256));
-        available = r.initEthSent - r.ethForCall + (_frame >> 8);
+        // A registered Request sends no more along than was paid in.
+        unchecked {
+            available = r.initEthSent() - r.ethForCall() + (_frame >> 8);
+        }
         _frame = INSIDE;
-    }
-
-    /// Charges for an execution: refunds the user what is left, and pulls a fee in AUTO.
-    function _settle(Request calldata r, Meter memory m, address executor, uint256 available)
-        private
-        returns (uint256 gasCharged, uint256 fee, uint256 payout)
-    {
-        // Nothing expensive may come after this line but what the tail accounts for.
-        uint256 gasUsed = m.gasStart - gasleft() + m.fixedGas;
-        gasCharged = _max(gasUsed, m.floorGas);
-
-        uint256 refund = available;
-        if (!r.payWithAUTO) {
-            fee = _fee(m, r.insertFeeAmount ? m.expectedGas : gasCharged);
-            require(available >= fee, InsufficientPayment(fee, available));
-            refund -= fee;
-        }
-        // A refund is worth sending when it is more than sending it costs. Where the fee is in ETH and was
-        // not fixed before the call, that cost comes out of the refund.
-        uint256 gasWithRefund = _max(gasUsed + m.fees.refund(), m.floorGas);
-        uint256 pushCost = FeeMath.ethFee(gasWithRefund - gasCharged, m.gasPrice);
-        if (refund > pushCost) {
-            gasCharged = gasWithRefund;
-            if (!r.payWithAUTO && !r.insertFeeAmount) refund -= pushCost;
-        } else {
-            refund = 0;
-        }
-        if (r.insertFeeAmount) {
-            require(
-                m.expectedGas * 100 <= gasCharged * EXPECTED_GAS_PERCENT,
-                ExpectedGasTooHigh(m.expectedGas, gasCharged)
-            );
-        }
-
-        payout = available - refund;
-        if (refund != 0) {
-            (uint256 extraGas, uint256 withheld) = _refund(r.user, refund, m);
-            gasCharged += extraGas;
-            payout += withheld;
-        }
-        fee = payout;
-        if (r.payWithAUTO) {
-            fee = _fee(m, r.insertFeeAmount ? m.expectedGas : gasCharged);
-            IAutoPayments(autoPayments).pull(r.user, executor, fee);
-        }
-    }
-
-    /**
-     * Pushes a refund with little gas. When that fails, the user is credited, less what the attempt and the
-     * credit cost.
-     * @return extraGas gas units beyond what a refund is charged.
-     * @return withheld wei of the refund that pay for them.
-     */
-    function _refund(address user, uint256 refund, Meter memory m)
-        private
-        returns (uint256 extraGas, uint256 withheld)
-    {
-        uint256 gasBefore = gasleft();
-        require(gasBefore >= REFUND_RESERVE, InsufficientGas(gasBefore, REFUND_RESERVE));
-        if (_send(user, refund, REFUND_GAS - STIPEND)) return (0, 0);
-
-        uint256 used = gasBefore - gasleft() + m.fees.credit();
-        extraGas = used > m.fees.refund() ? used - m.fees.refund() : 0;
-        withheld = FeeMath.ethFee(extraGas, m.gasPrice);
-        if (withheld > refund) withheld = refund;
-        if (refund != withheld) _credit(user, refund - withheld);
-    }
-
-    /// What is known of a Request's charge before it runs.
-    function _meter(Request calldata r, uint256 expectedGas, Terms memory terms, uint256 pointer)
-        private
-        view
-        returns (Meter memory m)
-    {
-        PackedFees fees = terms.fees;
-        uint256 words = HEAD_WORDS + ((r.callData.length + 31) >> 5);
-        uint256 tokens = CalldataGas.tokens(pointer + 32, words) + terms.extraTokens;
-        m.fixedGas = terms.baseGas + tokens * fees.tokenGas() + terms.wordGas * words
-            + (r.payWithAUTO ? terms.tailAuto : terms.tailEth);
-        if (!r.isAlive) m.fixedGas -= fees.clearing();
-        m.floorGas = terms.floorTokenGas == 0 ? 0 : terms.baseGas + tokens * terms.floorTokenGas;
-        m.fees = fees;
-        m.expectedGas = expectedGas;
-        m.gasPrice = FeeMath.currentGasPrice(fees.tipCapWei());
-    }
-
-    /// The fee for `gas` units in the Request's currency.
-    function _fee(Meter memory m, uint256 gas) private pure returns (uint256) {
-        return
-            m.autoPerEth == 0
-                ? FeeMath.ethFee(gas, m.gasPrice)
-                : FeeMath.autoFee(gas, m.gasPrice, m.autoPerEth);
-    }
-
-    function _requireAuto(address user, uint256 fee) private view {
-        uint256 available = IAutoPayments(autoPayments).available(user);
-        require(available >= fee, InsufficientAuto(fee, available));
     }
 
     /// A one-shot's hash is gone once it ran; a recurring Request is marked for this transaction.
@@ -465,9 +301,5 @@ contract Registry is RegistryBook {
     function _requireForwardable(uint256 gas) private view {
         uint256 forwardable = gasleft() - gasleft() / 64;
         require(forwardable >= gas, InsufficientGas(forwardable, gas));
-    }
-
-    function _max(uint256 a, uint256 b) private pure returns (uint256) {
-        return a > b ? a : b;
     }
 }

@@ -4,7 +4,7 @@ pragma solidity 0.8.36;
 import {IExecutorGate} from "../interfaces/IExecutorGate.sol";
 import {IPriceOracle} from "../interfaces/IPriceOracle.sol";
 import {IRegistry} from "../interfaces/IRegistry.sol";
-import {Requests} from "../libraries/Requests.sol";
+import {EncodedRequest, Requests} from "../libraries/Requests.sol";
 import {AutoPayments} from "./AutoPayments.sol";
 import {Forwarder} from "./Forwarder.sol";
 import {RegistrySettings} from "./RegistrySettings.sol";
@@ -89,18 +89,16 @@ abstract contract RegistryBook is RegistrySettings {
     /// @inheritdoc IRegistry
     function cancelHashedReq(uint256 id, Request calldata r) external {
         uint256 before = _enter();
-        (, bytes32 hash) = Requests.load(r);
-        require(_hashedReqs[id] == hash, RequestMismatch(id));
-        require(msg.sender == r.user, NotUser(msg.sender, r.user));
+        EncodedRequest request = _load(id, r);
+        require(msg.sender == request.user(), NotUser(msg.sender, request.user()));
 
         delete _hashedReqs[id];
 
         emit HashedReqCancelled(id);
 
         // A wallet that takes no ETH can still cancel, and withdraw to where it likes.
-        if (r.initEthSent != 0 && !_send(msg.sender, r.initEthSent, gasleft())) {
-            _credit(msg.sender, r.initEthSent);
-        }
+        uint256 deposit = request.initEthSent();
+        if (deposit != 0 && !_send(msg.sender, deposit, gasleft())) _credit(msg.sender, deposit);
         _frame = before;
     }
 
@@ -164,6 +162,13 @@ abstract contract RegistryBook is RegistrySettings {
         return _credits[account];
     }
 
+    /// Copies a Request into memory and proves that it is the registered one.
+    function _load(uint256 id, Request calldata r) internal view returns (EncodedRequest request) {
+        bytes32 hash;
+        (request, hash) = Requests.load(r);
+        require(_hashedReqs[id] == hash, RequestMismatch(id));
+    }
+
     /// Locks the Registry; returns what to put back in `_frame` when done.
     function _enter() internal returns (uint256 before) {
         before = _frame;
@@ -223,13 +228,13 @@ abstract contract RegistryBook is RegistrySettings {
             require(callData.length >= index + 32, NoRoomForFee(callData.length, index));
         }
 
-        (uint256 pointer, bytes32 hash) = Requests.create(
+        (EncodedRequest request, bytes32 hash) = Requests.create(
             target, referer, callData, ethForCall, verifyUser, insertFeeAmount, payWithAUTO, isAlive
         );
         id = _length++;
         _hashedReqs[id] = hash;
 
-        Requests.logAdded(pointer, id);
+        Requests.logAdded(request, id);
     }
 
     function _isRefused(address target) private view returns (bool) {

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.36;
+
+import {MeterTarget} from "../actors/MeterTarget.sol";
+import {Puppet} from "../actors/Puppet.sol";
+import {RefundReentrant} from "../actors/RefundReentrant.sol";
+import {RegistryTest} from "../utils/RegistryTest.sol";
+import {IRegistry} from "contracts/interfaces/IRegistry.sol";
+
+/// Users who make it hard to pay them back.
+/// forge-config: default.isolate = true
+contract RefundTest is RegistryTest {
+    MeterTarget private target = new MeterTarget{value: 10 ether}();
+
+    function setUp() public override {
+        super.setUp();
+        _warmGrant();
+    }
+
+    /// Registers a Request of `wallet` with 1 ETH.
+    function _registerFor(Puppet wallet, bool inAuto)
+        private
+        returns (uint256 id, IRegistry.Request memory r)
+    {
+        r = _request(address(target), "abcd");
+        r.user = payable(address(wallet));
+        if (inAuto) {
+            r.payWithAUTO = true;
+            _fundAuto(address(wallet));
+        } else {
+            r.initEthSent = 1 ether;
+        }
+        id = registry.getHashedReqsLen();
+        vm.deal(address(wallet), address(wallet).balance + r.initEthSent);
+        wallet.act(address(registry), r.initEthSent, _newReqCall(r));
+    }
+
+    function _refusedBy(Puppet.Mode mode) private returns (uint256 gas, uint256 refund, uint256 receipt) {
+        Puppet wallet = new Puppet();
+        (uint256 id, IRegistry.Request memory r) = _registerFor(wallet, false);
+        wallet.behave(mode, Puppet.Mode.Accept, 0);
+        Ledger memory before = _ledger(r);
+        gas = _execute(id, r);
+        receipt = relay.receiptGas();
+        uint256 fee;
+        (refund, fee) = _assertConserved(before, r);
+        assertEq(registry.creditOf(address(wallet)), refund, "credited");
+        assertApproxEqAbs(fee, _ethFee(gas), 2, "charged for all of it");
+        assertApproxEqRel(gas, receipt, 0.02e18, "at cost");
+
+        // The credit is there for whoever the wallet names.
+        uint256 had = referer.balance;
+        wallet.act(address(registry), 0, abi.encodeCall(IRegistry.withdraw, (payable(referer))));
+        assertEq(referer.balance - had, refund);
+    }
+
+    function test_WhenRefundIsRefused_ItIsCreditedLessItsCost() public {
+        _refusedBy(Puppet.Mode.Reject);
+    }
+
+    function test_WhenRefundBurnsGas_TheUserPaysForWhatItBurned() public {
+        (uint256 rejecting,,) = _refusedBy(Puppet.Mode.Reject);
+        (uint256 burning,,) = _refusedBy(Puppet.Mode.Burn);
+        assertGt(burning, rejecting + 4000);
+        assertLt(burning, rejecting + 10_000, "no more than it is given");
+    }
+
+    function test_WhenRefundReturnsABomb_NothingIsCopied() public {
+        (uint256 burning,,) = _refusedBy(Puppet.Mode.Burn);
+        (uint256 bombing,,) = _refusedBy(Puppet.Mode.Bomb);
+        assertLe(bombing, burning + 100);
+    }
+
+    function test_WhenRefundIsRefused_EventSaysSo() public {
+        Puppet wallet = new Puppet();
+        (uint256 id, IRegistry.Request memory r) = _registerFor(wallet, false);
+        wallet.behave(Puppet.Mode.Reject, Puppet.Mode.Accept, 0);
+        vm.expectEmit(true, false, false, false, address(registry));
+        emit IRegistry.Credited(address(wallet), 0);
+        _execute(id, r);
+    }
+
+    /// What is left does not even cover the attempt: all of it is withheld, and no credit is written.
+    function test_WhenRefusedRefundIsSmall_ItIsWithheld() public {
+        Puppet wallet = new Puppet();
+        IRegistry.Request memory r = _request(address(target), "abcd");
+        r.user = payable(address(wallet));
+        r.initEthSent = 1 ether;
+        uint256 gas;
+        {
+            uint256 snapshot = vm.snapshotState();
+            (uint256 id,) = _registerFor(wallet, false);
+            gas = _execute(id, r);
+            vm.revertToState(snapshot);
+        }
+        r.initEthSent = uint112(_ethFee(gas + 5000));
+        vm.deal(address(wallet), r.initEthSent);
+        wallet.act(address(registry), r.initEthSent, _newReqCall(r));
+        wallet.behave(Puppet.Mode.Reject, Puppet.Mode.Accept, 0);
+        Ledger memory before = _ledger(r);
+        _execute(1, r);
+        (uint256 refund, uint256 fee) = _assertConserved(before, r);
+        assertEq(refund, 0);
+        assertEq(fee, r.initEthSent);
+        assertEq(registry.creditOf(address(wallet)), 0);
+    }
+
+    /// The cost of a refused refund comes out of it, in ETH; it is not charged in AUTO once more.
+    function test_WhenPaidInAutoAndRefundIsRefused_ItsCostIsChargedOnce() public {
+        deal(address(autoToken), executor, 1);
+        uint256[2] memory gas;
+        uint256[2] memory paid;
+        for (uint256 i; i < 2; ++i) {
+            Puppet wallet = new Puppet();
+            (uint256 id, IRegistry.Request memory r) = _registerFor(wallet, true);
+            target.set(0.1 ether, 0);
+            if (i == 1) wallet.behave(Puppet.Mode.Reject, Puppet.Mode.Accept, 0);
+            Ledger memory before = _ledger(r);
+            gas[i] = _execute(id, r);
+            (uint256 refund, uint256 fee) = _assertConserved(before, r);
+            paid[i] = autoToken.balanceOf(executor) - before.executorAuto;
+            assertEq(refund + fee, 0.1 ether);
+            assertEq(fee, i == 0 ? 0 : _ethFee(gas[1] - gas[0]), "withheld");
+        }
+        assertEq(paid[0], _autoFee(gas[0]));
+        // Where the wallet rejects ETH is looked up in both cases, so that the gas before it is the same.
+        assertEq(paid[1], paid[0]);
+        assertGt(gas[1], gas[0] + 15_000);
+    }
+
+    function test_WhenRefundIsCreditedTwice_CreditsAddUp() public {
+        Puppet wallet = new Puppet();
+        (uint256 first, IRegistry.Request memory r) = _registerFor(wallet, false);
+        (uint256 second,) = _registerFor(wallet, false);
+        wallet.behave(Puppet.Mode.Reject, Puppet.Mode.Accept, 0);
+        _execute(first, r);
+        uint256 credit = registry.creditOf(address(wallet));
+        Ledger memory before = _ledger(r);
+        _execute(second, r);
+        (uint256 refund,) = _assertConserved(before, r);
+        assertEq(registry.creditOf(address(wallet)), credit + refund);
+        assertEq(address(registry).balance, credit + refund);
+    }
+
+    function test_RevertWhen_TooLittleGasIsLeftForARefund() public {
+        Puppet wallet = new Puppet();
+        (uint256 id, IRegistry.Request memory r) = _registerFor(wallet, false);
+        bytes memory data = abi.encodeCall(IRegistry.executeHashedReq, (id, r, 0));
+        bool starved;
+        // From too little for the call up to enough: at no point may the refund be credited for want of gas.
+        for (uint256 gas = 30_000; gas < 120_000; gas += 500) {
+            uint256 snapshot = vm.snapshotState();
+            try relay.send(executor, address(registry), 0, gas, data) {
+                assertEq(registry.creditOf(address(wallet)), 0, "starved");
+                assertGt(address(wallet).balance, 0.9 ether);
+            } catch (bytes memory reason) {
+                if (bytes4(reason) == IRegistry.InsufficientGas.selector) starved = true;
+            }
+            vm.revertToState(snapshot);
+        }
+        assertTrue(starved, "the check was met");
+    }
+
+    function test_WhenUserReentersOnRefund_NothingIsGained() public {
+        for (uint256 i; i < 4; ++i) {
+            RefundReentrant.Trick trick = RefundReentrant.Trick(i);
+            RefundReentrant wallet = new RefundReentrant{value: 2 ether}(registry, trick);
+            IRegistry.Request memory r = _request(address(target), "abcd");
+            (r.user, r.initEthSent) = (payable(address(wallet)), 1 ether);
+            uint256 id = registry.getHashedReqsLen();
+            wallet.register(_newReqCall(r), 1 ether);
+            Ledger memory before = _ledger(r);
+            _execute(id, r);
+            (uint256 refund,) = _assertConserved(before, r);
+            // One that insists has refused its refund, the others have got theirs.
+            bool refused = trick == RefundReentrant.Trick.WithdrawOrRevert;
+            assertEq(registry.creditOf(address(wallet)), refused ? refund : 0);
+        }
+    }
+
+    /// A one-shot's user whose contract is gone: paying it costs 25,000 more than is charged, and works.
+    function test_WhenUserDoesNotExist_ItIsPaidAllTheSame() public {
+        IRegistry.Request memory r = _request(address(target), "abcd");
+        r.initEthSent = 1 ether;
+        uint256 id = _register(r);
+        vm.deal(user, 0);
+        vm.resetNonce(user);
+        _execute(id, r);
+        assertGt(user.balance, 0.9 ether);
+    }
+}

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.36;
+
+import {MeterTarget} from "../actors/MeterTarget.sol";
+import {TestOracle} from "../actors/TestOracle.sol";
+import {RegistryTest} from "../utils/RegistryTest.sol";
+import {IExecutorGate} from "contracts/interfaces/IExecutorGate.sol";
+import {IPriceOracle} from "contracts/interfaces/IPriceOracle.sol";
+import {IRegistry} from "contracts/interfaces/IRegistry.sol";
+import {Registry} from "contracts/registry/Registry.sol";
+
+/// What the owner may change, and how far. The gate has a file of its own.
+/// forge-config: default.isolate = true
+contract SettingsTest is RegistryTest {
+    TestOracle private next = new TestOracle(1000 ether);
+
+    function _set(IPriceOracle oracle_) private {
+        vm.prank(owner);
+        registry.setPriceOracle(oracle_);
+    }
+
+    // --- construction ---
+
+    function test_RevertWhen_ConstructedWithAccountsWithoutCode() public {
+        IRegistry.FeeSettings memory fees = registry.feeSettings();
+        _useTestGate();
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.NotContract.selector, user));
+        new Registry(owner, user, gate, next, fees);
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.NotContract.selector, address(0)));
+        new Registry(owner, address(autoToken), IExecutorGate(address(0)), next, fees);
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.PriceUnknown.selector, user));
+        new Registry(owner, address(autoToken), gate, IPriceOracle(user), fees);
+        vm.expectRevert(abi.encodeWithSignature("OwnableInvalidOwner(address)", address(0)));
+        new Registry(address(0), address(autoToken), gate, next, fees);
+        fees.tipCapWei = 1000 gwei + 1;
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.AboveMaximum.selector, 1000 gwei + 1, 1000 gwei));
+        new Registry(owner, address(autoToken), gate, next, fees);
+    }
+
+    // --- fee settings ---
+
+    function test_RevertWhen_StrangerSetsFees() public {
+        IRegistry.FeeSettings memory fees = registry.feeSettings();
+        vm.expectRevert(abi.encodeWithSignature("OwnableUnauthorizedAccount(address)", user));
+        vm.prank(user);
+        registry.setFeeSettings(fees);
+    }
+
+    function test_RevertWhen_TipCapIsAboveItsMaximum() public {
+        IRegistry.FeeSettings memory fees = registry.feeSettings();
+        fees.tipCapWei = 1000 gwei + 1;
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.AboveMaximum.selector, 1000 gwei + 1, 1000 gwei));
+        vm.prank(owner);
+        registry.setFeeSettings(fees);
+    }
+
+    function test_WhenFeesAreSet_TheyAreReadBack() public {
+        IRegistry.FeeSettings memory fees =
+            IRegistry.FeeSettings(1000 gwei, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, type(uint16).max);
+        vm.expectEmit(address(registry));
+        emit IRegistry.FeeSettingsSet(fees);
+        vm.prank(owner);
+        registry.setFeeSettings(fees);
+        assertEq(abi.encode(registry.feeSettings()), abi.encode(fees));
+    }
+
+    /// An owner at every bound: users lose no more than the stated fee, and can always cancel.
+    function test_WhenOwnerGoesToEveryBound_FeeIsBoundedAndCancellingWorks() public {
+        MeterTarget target = new MeterTarget();
+        IRegistry.Request memory r = _request(address(target), "abcd");
+        r.initEthSent = 1 ether;
+        uint256 executed = _register(r);
+        uint256 kept = _register(r);
+        IRegistry.FeeSettings memory fees;
+        fees.tipCapWei = 1000 gwei;
+        fees.txBase = fees.tailEth = fees.tailAuto = fees.refund = fees.credit = type(uint16).max;
+        fees.tokenGas = fees.floorTokenGas = type(uint8).max;
+        vm.prank(owner);
+        registry.setFeeSettings(fees);
+
+        Ledger memory before = _ledger(r);
+        uint256 gas = _execute(executed, r);
+        (, uint256 fee) = _assertConserved(before, r);
+        assertApproxEqAbs(fee, _ethFee(gas), 2);
+        // Base, tail and refund at 65,535, some 760 tokens at 255, and what is measured.
+        assertLt(gas, 3 * 65_535 + 800 * 255 + 100_000);
+        _cancel(kept, r);
+        assertEq(address(registry).balance, 0);
+    }
+
+    /// Settings that make no sense stop executions, not cancellations.
+    function test_WhenClearingExceedsTheRest_OnlyExecutingStops() public {
+        MeterTarget target = new MeterTarget();
+        IRegistry.Request memory r = _request(address(target), "abcd");
+        r.initEthSent = 1 ether;
+        uint256 id = _register(r);
+        IRegistry.FeeSettings memory fees;
+        fees.clearing = type(uint16).max;
+        vm.prank(owner);
+        registry.setFeeSettings(fees);
+        vm.expectRevert(abi.encodeWithSignature("Panic(uint256)", 0x11));
+        _execute(id, r);
+        _cancel(id, r);
+    }
+
+    // --- price oracle ---
+
+    function test_RevertWhen_StrangerSetsOracle() public {
+        vm.expectRevert(abi.encodeWithSignature("OwnableUnauthorizedAccount(address)", user));
+        vm.prank(user);
+        registry.setPriceOracle(next);
+    }
+
+    function test_WhenOracleIsSet_ItIsUsed() public {
+        next.set(1234 ether);
+        vm.expectEmit(address(registry));
+        emit IRegistry.PriceOracleSet(address(next), 1234 ether);
+        _set(next);
+        assertEq(address(registry.priceOracle()), address(next));
+    }
+
+    function test_RevertWhen_PriceStepIsTooLarge() public {
+        uint256 price = oracle.autoPerEth();
+        uint256[2] memory wrong = [price * 2 + 1, price / 2 - 1];
+        for (uint256 i; i < 2; ++i) {
+            next.set(wrong[i]);
+            vm.expectRevert(abi.encodeWithSelector(IRegistry.PriceStepTooLarge.selector, price, wrong[i]));
+            _set(next);
+        }
+        uint256 snapshot = vm.snapshotState();
+        next.set(price * 2);
+        _set(next);
+        vm.revertToState(snapshot);
+        next.set(price / 2);
+        _set(next);
+    }
+
+    /// A step is measured from what the old oracle says now.
+    function test_WhenOldOracleMoved_StepIsMeasuredFromThere() public {
+        uint256 price = oracle.autoPerEth();
+        next.set(price * 2);
+        _set(next);
+        next.set(price * 10);
+        TestOracle third = new TestOracle(price * 20);
+        _set(third);
+        third.set(price * 20 * 2 + 1);
+        vm.expectRevert(
+            abi.encodeWithSelector(IRegistry.PriceStepTooLarge.selector, price * 40 + 1, price * 10)
+        );
+        _set(next);
+    }
+
+    /// A step is measured from the last known price when the old oracle is silent.
+    function test_WhenOldOracleIsSilent_StepIsMeasuredFromTheRecordedPrice() public {
+        uint256 price = oracle.autoPerEth();
+        _set(next);
+        next.set(price * 100);
+        TestOracle.Fault[4] memory silent =
+            [TestOracle.Fault.Revert, TestOracle.Fault.Short, TestOracle.Fault.Burn, TestOracle.Fault.Bomb];
+        for (uint256 i; i < 4; ++i) {
+            next.fail(silent[i]);
+            TestOracle third = new TestOracle(price * 2 + 1);
+            vm.expectRevert(
+                abi.encodeWithSelector(IRegistry.PriceStepTooLarge.selector, price, price * 2 + 1)
+            );
+            _set(third);
+            third.set(price * 2);
+            uint256 snapshot = vm.snapshotState();
+            _set(third);
+            vm.revertToState(snapshot);
+        }
+    }
+
+    function test_RevertWhen_NewOracleDoesNotKnow() public {
+        bytes memory unknown = abi.encodeWithSelector(IRegistry.PriceUnknown.selector, address(next));
+        for (uint256 i = 1; i <= uint256(type(TestOracle.Fault).max); ++i) {
+            next.fail(TestOracle.Fault(i));
+            vm.expectRevert(unknown);
+            _set(next);
+        }
+        next.fail(TestOracle.Fault.None);
+        uint256[3] memory lies = [uint256(0), uint256(type(uint128).max) + 1, 1 << 255];
+        for (uint256 i; i < 3; ++i) {
+            next.set(lies[i]);
+            vm.expectRevert(unknown);
+            _set(next);
+        }
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.PriceUnknown.selector, user));
+        _set(IPriceOracle(user));
+    }
+
+    /// The price counts where a fee is in AUTO, and nowhere else.
+    function test_WhenOracleFails_OnlyAutoPaidExecutionsStop() public {
+        _set(next);
+        MeterTarget target = new MeterTarget();
+        IRegistry.Request memory inAuto = _request(address(target), "auto");
+        inAuto.payWithAUTO = true;
+        _fundAuto(user);
+        uint256 id = _register(inAuto);
+        IRegistry.Request memory inEth = _request(address(target), "eth");
+        inEth.initEthSent = 1 ether;
+
+        bytes memory unknown = abi.encodeWithSelector(IRegistry.PriceUnknown.selector, address(next));
+        for (uint256 i = 1; i <= uint256(type(TestOracle.Fault).max); ++i) {
+            next.fail(TestOracle.Fault(i));
+            vm.expectRevert(unknown);
+            _execute(id, inAuto);
+            _execute(_register(inEth), inEth);
+        }
+        next.fail(TestOracle.Fault.None);
+        uint256[2] memory lies = [uint256(0), 1 << 255];
+        for (uint256 i; i < 2; ++i) {
+            next.set(lies[i]);
+            vm.expectRevert(unknown);
+            _execute(id, inAuto);
+        }
+        next.set(1000 ether);
+        _execute(id, inAuto);
+    }
+
+    /// A price that jumps is bounded by what the user owns and has approved.
+    function test_WhenPriceJumps_AllowanceIsTheBound() public {
+        _set(next);
+        MeterTarget target = new MeterTarget();
+        IRegistry.Request memory r = _request(address(target), "auto");
+        r.payWithAUTO = true;
+        uint256 id = _register(r);
+        _fundAuto(user, 1_000_000 ether, 50 ether);
+        next.set(type(uint128).max);
+        vm.expectPartialRevert(IRegistry.InsufficientAuto.selector);
+        _execute(id, r);
+        next.set(1000 ether);
+        _execute(id, r);
+        assertLt(1_000_000 ether - autoToken.balanceOf(user), 50 ether);
+    }
+}

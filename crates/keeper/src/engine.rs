@@ -229,6 +229,9 @@ impl Engine {
         let turn =
             turn::turn(&mut self.simulator, &next, &self.contracts, gate, self.policy.executor, &sample)
                 .await?;
+        if let Turn::Unknown { reason } = &turn {
+            tracing::warn!(reason, "whose turn it is cannot be evaluated; nothing is sent");
+        }
         let included = self.head().number + self.policy.inclusion_blocks.max(1);
         let too_dear = self.policy.rule.max_gas_price.is_some_and(|highest| gas_price > highest);
         if !skip_plan && !too_dear && turn.covers(included) {
@@ -286,10 +289,11 @@ impl Engine {
             .each(&mut self.simulator, next, &entries)
             .await?
             .into_iter()
-            .filter_map(|quoted| match quoted {
+            .zip(&entries)
+            .filter_map(|(quoted, (entry, _))| match quoted {
                 Quoted::Executes(quote) => Some(quote),
                 not => {
-                    tracing::debug!(quote = ?not, "does not execute");
+                    tracing::debug!(request = %entry.id, quote = ?not, "does not execute");
                     None
                 }
             })

@@ -20,6 +20,8 @@ use errand_types::{CallSpec, NextBlock, RequestId};
 
 /// Runs after which a fee that is inserted must have settled.
 const FEE_RUNS: usize = 3;
+/// Part of what a Request is charged alone that it is charged in a batch at least, roughly.
+const LOW_PERCENT: u64 = 60;
 /// Gas of a transaction beside its entries: its base, the gate, the payout, what is kept in reserve.
 const BATCH_OVERHEAD: u64 = 250_000;
 /// Gas of an entry's frame beside what the execution uses: a refund keeps 45,000 in reserve.
@@ -113,6 +115,14 @@ impl Quoter<'_> {
         before: &[CallSpec],
         mut entries: Vec<(BatchEntry, u64)>,
     ) -> Result<Option<Batch>, SimulatorError> {
+        // Beside others a Request is charged less than alone, and the Registry refuses what is too high: begin
+        // low, then take what was charged.
+        if entries.len() > 1 {
+            for (entry, _) in entries.iter_mut().filter(|(entry, _)| entry.entry.request.insertFeeAmount) {
+                entry.expected_gas = entry.expected_gas * LOW_PERCENT / 100;
+            }
+        }
+        let mut fee_runs = 0;
         while !entries.is_empty() {
             let call = self.transaction(&entries);
             let mut calls = before.to_vec();
@@ -125,21 +135,21 @@ impl Quoter<'_> {
             let Ok(outcomes) = IRegistry::executeHashedReqsCall::abi_decode_returns(output) else {
                 return Ok(None);
             };
-            let before_len = entries.len();
-            let mut kept = outcomes.iter().map(|outcome| outcome.success);
-            entries.retain(|_| kept.next().unwrap_or(false));
-            if entries.len() < before_len {
-                continue; // what failed costs gas: quote again without it
+            if outcomes.iter().any(|outcome| !outcome.success) {
+                // What failed costs gas: quote again without it.
+                let mut kept = outcomes.iter().map(|outcome| outcome.success);
+                entries.retain(|_| kept.next().unwrap_or(false));
+                continue;
+            }
+            if fee_runs < FEE_RUNS && settle_fees(&mut entries, &outcomes) {
+                fee_runs += 1;
+                continue;
             }
             let Some(income) = self.income(&entries, &outcomes) else { return Ok(None) };
             let balance = Balance { income, cost: self.cost(*gas_used) };
             let ids = entries.iter().map(|(entry, _)| entry.entry.id).collect();
-            return Ok(balance.satisfies(self.rule.min_profit).then(|| Batch {
-                call,
-                ids,
-                gas: *gas_used,
-                balance,
-            }));
+            let pays = balance.satisfies(self.rule.min_profit);
+            return Ok(pays.then_some(Batch { call, ids, gas: *gas_used, balance }));
         }
         Ok(None)
     }
@@ -232,6 +242,19 @@ impl Quoter<'_> {
             Some(outcome.fee)
         }
     }
+}
+
+/// Takes over what was charged where a fee is inserted. Returns whether anything has to be quoted again.
+fn settle_fees(entries: &mut [(BatchEntry, u64)], outcomes: &[IRegistry::Outcome]) -> bool {
+    let mut changed = false;
+    for ((entry, _), outcome) in entries.iter_mut().zip(outcomes) {
+        let charged = outcome.gasCharged.saturating_to();
+        if entry.entry.request.insertFeeAmount && !settled(entry.expected_gas, charged) {
+            entry.expected_gas = charged;
+            changed = true;
+        }
+    }
+    changed
 }
 
 /// Whether the Registry takes `expected` for `charged`, and the executor does not give away more than 1 %.

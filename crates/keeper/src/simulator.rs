@@ -1,9 +1,14 @@
 //! Simulations on the state at the head: the mirror, and what is loaded into it when a run misses something.
 
-use alloy::primitives::{Address, U256};
+use alloy::{
+    eips::BlockNumberOrTag,
+    primitives::{Address, U256},
+    rpc::types::Block,
+};
 use errand_chain::{LoadError, StateLoader, Tracked};
 use errand_sim::{
-    BaseFeeRule, Changes, InsertError, Mirror, NotTheNextBlock, Run, Runner, SimConfig, UndoError,
+    BaseFeeRule, Changes, InsertError, Mirror, NotTheNextBlock, Outcome, Run, Runner, SimConfig, UndoError,
+    Unknown,
 };
 use errand_types::{BlockHead, CallSpec, NextBlock, Slot, StateKeys, WriteSet};
 use std::collections::BTreeSet;
@@ -24,6 +29,9 @@ pub enum SimulatorError {
     /// A block does not follow the mirror's.
     #[error(transparent)]
     Apply(#[from] NotTheNextBlock),
+    /// The node does not have a block that must be there.
+    #[error("the node has no block {0}")]
+    NoBlock(u64),
     /// A job without a transaction.
     #[error("there is nothing to run")]
     NothingToRun,
@@ -91,10 +99,10 @@ impl Simulator {
         let mut runs: Vec<Option<Run>> = vec![None; jobs.len()];
         for _ in 0..LOAD_ROUNDS {
             let missing = self.run_missing(next, jobs, &mut runs);
-            let Some(keys) = missing.keys() else { break };
-            let head = self.head().hash;
-            let state = self.loader.load(head, &keys).await?;
-            self.mirror.insert(head, state)?;
+            if missing.is_empty() {
+                break;
+            }
+            self.load(missing).await?;
         }
         Ok(runs.into_iter().flatten().collect())
     }
@@ -109,18 +117,37 @@ impl Simulator {
         let mut runner = Runner::new(&self.config, &self.mirror, next);
         let mut missing = Missing::default();
         for (job, done) in jobs.iter().zip(runs) {
-            if done.as_ref().is_some_and(|run| run.outcome.missing().is_none()) {
+            if done.as_ref().is_some_and(|run| !Missing::is_why(run)) {
                 continue;
             }
             *done = match job {
                 Job::Frame { call, transient } => Some(runner.run_call(call, transient)),
                 Job::Transactions(calls) => runner.run_transactions(calls).pop(),
             };
-            if let Some(keys) = done.as_ref().and_then(|run| run.outcome.missing()) {
-                missing.add(keys);
-            }
+            missing.extend(done.iter());
         }
         missing
+    }
+
+    /// Loads what runs missed into the mirror.
+    async fn load(&mut self, missing: Missing) -> Result<(), SimulatorError> {
+        for number in &missing.block_hashes {
+            let block: Option<Block> = self
+                .loader
+                .endpoint()
+                .request("eth_getBlockByNumber", (BlockNumberOrTag::from(*number), false))
+                .await
+                .map_err(LoadError::from)?;
+            let block = block.ok_or(SimulatorError::NoBlock(*number))?;
+            self.mirror.insert_block_hash(*number, block.header.hash);
+        }
+        let keys = missing.keys();
+        if !keys.is_empty() {
+            let head = self.head().hash;
+            let state = self.loader.load(head, &keys).await?;
+            self.mirror.insert(head, state)?;
+        }
+        Ok(())
     }
 }
 
@@ -138,24 +165,40 @@ impl Tracked for Simulator {
     }
 }
 
-/// Keys without doubles.
+/// What runs missed, without doubles.
 #[derive(Default)]
 struct Missing {
     accounts: BTreeSet<Address>,
     slots: BTreeSet<Slot>,
+    block_hashes: BTreeSet<u64>,
 }
 
 impl Missing {
-    fn add(&mut self, keys: &StateKeys) {
-        self.accounts.extend(&keys.accounts);
-        self.slots.extend(&keys.slots);
+    /// Whether a run is unknown because it missed something that can be loaded.
+    const fn is_why(run: &Run) -> bool {
+        matches!(run.outcome, Outcome::Unknown(Unknown::Missing(_) | Unknown::BlockHash(_)))
     }
 
-    fn keys(self) -> Option<StateKeys> {
-        let keys = StateKeys {
-            accounts: self.accounts.into_iter().collect(),
-            slots: self.slots.into_iter().collect(),
-        };
-        (!keys.is_empty()).then_some(keys)
+    fn extend<'a>(&mut self, runs: impl Iterator<Item = &'a Run>) {
+        for run in runs {
+            match &run.outcome {
+                Outcome::Unknown(Unknown::Missing(keys)) => {
+                    self.accounts.extend(&keys.accounts);
+                    self.slots.extend(&keys.slots);
+                }
+                Outcome::Unknown(Unknown::BlockHash(number)) => {
+                    self.block_hashes.insert(*number);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.accounts.is_empty() && self.slots.is_empty() && self.block_hashes.is_empty()
+    }
+
+    fn keys(self) -> StateKeys {
+        StateKeys { accounts: self.accounts.into_iter().collect(), slots: self.slots.into_iter().collect() }
     }
 }

@@ -24,7 +24,7 @@ const VIEW_GAS: u64 = 1_000_000;
 
 /// What the gate says about the executor in the next block.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case", tag = "turn")]
+#[serde(rename_all = "kebab-case", rename_all_fields = "camelCase", tag = "turn")]
 pub enum Turn {
     /// It may execute.
     Granted {

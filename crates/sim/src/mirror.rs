@@ -135,6 +135,8 @@ pub struct Mirror {
     codes: FxHashMap<B256, Bytecode>,
     /// The last blocks, oldest first; the last is the head.
     history: VecDeque<Applied>,
+    /// Hashes of blocks from before the history, by height.
+    old_hashes: FxHashMap<u64, B256>,
 }
 
 impl Mirror {
@@ -150,6 +152,7 @@ impl Mirror {
             slots: Vec::new(),
             codes: FxHashMap::default(),
             history: VecDeque::with_capacity(Self::DEPTH),
+            old_hashes: FxHashMap::default(),
         }
     }
 
@@ -243,7 +246,8 @@ impl Mirror {
             return Err(UndoError::NotTheHead { offered: head, head: self.head.hash });
         }
         let step = self.history.pop_back().ok_or(UndoError::DeeperThanHistory)?;
-        self.head = step.parent;
+        let undone = std::mem::replace(&mut self.head, step.parent).number;
+        self.old_hashes.retain(|number, _| *number < undone);
         let mut changes = Changes::default();
         for (id, before) in step.accounts {
             // A forgotten value stays forgotten: what was loaded later may have contradicted it.
@@ -366,11 +370,18 @@ impl Mirror {
     }
 
     /// The hash of a block, if it is among the last ones.
+    /// Takes in the hash of an ancestor of the head, for runs that end as
+    /// [`Unknown::BlockHash`](crate::Unknown::BlockHash).
+    pub fn insert_block_hash(&mut self, number: u64, hash: B256) {
+        self.old_hashes.insert(number, hash);
+    }
+
     pub(crate) fn block_hash(&self, number: u64) -> Option<B256> {
         std::iter::once(&self.head)
             .chain(self.history.iter().rev().map(|step| &step.parent))
             .find(|head| head.number == number)
             .map(|head| head.hash)
+            .or_else(|| self.old_hashes.get(&number).copied())
     }
 
     fn slot_of_cell(&self, cell: &SlotCell) -> Option<Slot> {

@@ -130,7 +130,8 @@ mod tests {
 
     #[test]
     fn work_id_refuses_other_text() {
-        for text in ["", "7", "request:", "request:-1", "request:18446744073709551616", "bundle:7", "thing:7"] {
+        for text in ["", "7", "request:", "request:-1", "request:18446744073709551616", "bundle:7", "thing:7"]
+        {
             assert!(text.parse::<WorkId>().is_err(), "{text}");
         }
     }

@@ -46,7 +46,6 @@ impl Keeper {
             .arg("--stats")
             .arg(self.stats_path(self.starts))
             .env("ERRAND_PRIVATE_KEY", &self.key)
-            .env("RUST_LOG", "info")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)

@@ -16,7 +16,6 @@ use crate::{
     report::{Progress, Report},
     scene::{BLOCK_SECONDS, Scene},
 };
-use alloy::primitives::U256;
 use eyre::{OptionExt, Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
@@ -25,6 +24,8 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+/// More blocks than the set-up makes.
+const SETUP_SECONDS: u64 = 1_000;
 /// Seconds after which the demo gives up.
 const PATIENCE: u64 = 170;
 /// When one keeper is killed, when it is started again, and when users cancel, in seconds after the start.
@@ -39,7 +40,8 @@ const ENCORE: u64 = 6;
 #[tokio::main]
 async fn main() -> Result<()> {
     let root = errand_testkit::root()?;
-    let binary = root.join("target/release/errand");
+    // cargo puts examples into a folder beside the binaries of the same profile
+    let binary = std::env::current_exe()?.with_file_name("").join("../errand");
     ensure!(binary.is_file(), "{} is missing: run `make build`", binary.display());
     let folder = root.join("target/demo");
     let _ = fs::remove_dir_all(&folder);
@@ -47,11 +49,14 @@ async fn main() -> Result<()> {
 
     let scene = Scene::set(|step| println!("· {step}")).await?;
     println!("· registering Requests");
-    let start = now()? + 15;
+    // Every transaction so far made a block, each a second after the last: the chain's clock runs ahead of
+    // ours. The play begins at a time that it cannot have reached yet.
+    let start = now()? + SETUP_SECONDS;
     let all = requests::register(&scene, start).await?;
     println!("· {} Requests are registered; the chain now makes a block every second", all.len());
     scene.anvil.call::<_, ()>("evm_setAutomine", (false,)).await?;
-    scene.anvil.call::<_, ()>("evm_setIntervalMining", (U256::from(BLOCK_SECONDS),)).await?;
+    scene.anvil.call::<_, serde_json::Value>("evm_setNextBlockTimestamp", (start,)).await?;
+    scene.anvil.call::<_, ()>("evm_setIntervalMining", (BLOCK_SECONDS,)).await?;
 
     let mut keepers = (0..scene::STAKES.len())
         .map(|index| Keeper::new(&scene, index, &folder))

@@ -4,7 +4,10 @@ use crate::{
     contracts::{Pair, Router},
     scene::{Scene, transaction},
 };
-use alloy::{primitives::{Address, U256, utils::parse_ether}, sol_types::SolCall};
+use alloy::{
+    primitives::{Address, U256, utils::parse_ether},
+    sol_types::SolCall,
+};
 use eyre::{OptionExt, Result};
 
 /// The price of one ETH in tokens, at seconds after the start; straight lines in between.

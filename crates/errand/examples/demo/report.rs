@@ -115,7 +115,8 @@ impl Report {
         }
         let mut executions = Vec::new();
         for ((block, tx), events) in by_transaction {
-            let receipt = scene.provider().get_transaction_receipt(tx).await?.ok_or_eyre("a receipt is missing")?;
+            let receipt =
+                scene.provider().get_transaction_receipt(tx).await?.ok_or_eyre("a receipt is missing")?;
             let gas_used = receipt.gas_used / events.len() as u64;
             let cost = gas_used as f64 * receipt.effective_gas_price as f64;
             for event in events {
@@ -148,7 +149,8 @@ impl Report {
             row.executions += times;
         }
         let executed = progress.executed.len();
-        let gone = all.iter().filter(|entry| !entry.request.isAlive && progress.executed.contains_key(&entry.id));
+        let gone =
+            all.iter().filter(|entry| !entry.request.isAlive && progress.executed.contains_key(&entry.id));
         let outstanding = all.len() - gone.count() - progress.cancelled;
         let requests =
             Requests { registered: all.len(), executed, outstanding, cancelled: progress.cancelled, by_kind };
@@ -189,7 +191,8 @@ impl Report {
             table(&["executor", "stake", "executions", "share", "gas", "fees in ETH", "profit in ETH"]);
         for (index, stake) in STAKES.iter().enumerate() {
             let address = scene.executor(index)?;
-            let mine: Vec<_> = self.executions.iter().filter(|execution| execution.executor == address).collect();
+            let mine: Vec<_> =
+                self.executions.iter().filter(|execution| execution.executor == address).collect();
             let fees: U256 = mine.iter().map(|execution| execution.fee_wei).sum();
             executors.add_row([
                 address.to_string(),
@@ -247,7 +250,10 @@ async fn faults(scene: &Scene, all: &[Registered], progress: &Progress) -> Resul
             Expected::AtMostOnce => times <= 1,
         };
         if !fits {
-            faults.push(format!("Request {} ({name}) was executed {times} times, expected {:?}", entry.id, entry.expected));
+            faults.push(format!(
+                "Request {} ({name}) was executed {times} times, expected {:?}",
+                entry.id, entry.expected
+            ));
         }
     }
     let cancelled = all.iter().filter(|entry| entry.kind == Kind::Cancelled).count();
@@ -255,7 +261,8 @@ async fn faults(scene: &Scene, all: &[Registered], progress: &Progress) -> Resul
         faults.push(format!("{} Requests were cancelled, expected {cancelled}", progress.cancelled));
     }
     let payments = scene.address("PeriodicPayments")?;
-    let filter = Filter::new().address(payments).event_signature(Payments::Paid::SIGNATURE_HASH).from_block(0);
+    let filter =
+        Filter::new().address(payments).event_signature(Payments::Paid::SIGNATURE_HASH).from_block(0);
     let mut paid: BTreeMap<(U256, U256), u32> = BTreeMap::new();
     for log in scene.provider().get_logs(&filter).await? {
         let event = Payments::Paid::decode_log(&log.inner)?.data;

@@ -114,13 +114,17 @@ fn wishes<'a>() -> Vec<Make<'a>> {
     let mut wishes: Vec<Make<'a>> = Vec::new();
     for n in 0..14u64 {
         // Prices from 3,050 to 3,375: the market rises to 3,450.
-        wishes.push(Box::new(move |scene, user, _| Box::pin(limit_buy(scene, user, 3_050 + 25 * n, Kind::LimitBuy))));
+        wishes.push(Box::new(move |scene, user, _| {
+            Box::pin(limit_buy(scene, user, 3_050 + 25 * n, Kind::LimitBuy))
+        }));
         if n < 10 {
             // Prices from 2,900 down to 2,630: the market falls to 2,560.
             wishes.push(Box::new(move |scene, user, _| Box::pin(limit_sell(scene, user, 2_900 - 30 * n))));
             // Stops at 3,080 to 3,350 tokens per ETH.
             wishes.push(Box::new(move |scene, user, _| Box::pin(stop_loss(scene, user, 3_080 + 30 * n))));
-            wishes.push(Box::new(move |scene, user, start| Box::pin(once_after(scene, user, start + 10 + 6 * n))));
+            wishes.push(Box::new(move |scene, user, start| {
+                Box::pin(once_after(scene, user, start + 10 + 6 * n))
+            }));
         }
         if n < 8 {
             wishes.push(Box::new(move |scene, user, start| Box::pin(recurring(scene, user, start + 5 + n))));
@@ -131,7 +135,8 @@ fn wishes<'a>() -> Vec<Make<'a>> {
         }
         if n < 4 {
             let cancelled = Kind::Cancelled;
-            wishes.push(Box::new(move |scene, user, _| Box::pin(limit_buy(scene, user, 8_000 + n, cancelled))));
+            wishes
+                .push(Box::new(move |scene, user, _| Box::pin(limit_buy(scene, user, 8_000 + n, cancelled))));
             wishes.push(Box::new(move |scene, user, _| Box::pin(hostile(scene, user, n))));
         }
     }
@@ -304,7 +309,11 @@ async fn submit(scene: &Scene, user: Address, wish: Wish) -> Result<Registered> 
         isAlive: wish.recurring,
     };
     let receipt = scene.call(user, scene.registry, wish.deposit, call).await?;
-    let log = receipt.logs().iter().find(|log| log.address() == scene.registry).ok_or_eyre("no Request was logged")?;
+    let log = receipt
+        .logs()
+        .iter()
+        .find(|log| log.address() == scene.registry)
+        .ok_or_eyre("no Request was logged")?;
     let event = IRegistry::HashedReqAdded::decode_log(&log.inner)?.data;
     let request = IRegistry::Request {
         user: event.user,
@@ -327,7 +336,15 @@ pub(crate) async fn cancel(scene: &Scene, all: &[Registered]) -> Result<()> {
         let call = IRegistry::cancelHashedReqCall { id: U256::from(entry.id), r: entry.request.clone() };
         let gas_price = scene.provider().get_gas_price().await? * 4;
         let transaction = crate::scene::transaction(entry.user, scene.registry, U256::ZERO, call);
-        scene.anvil.submit(transaction.gas_limit(200_000).max_fee_per_gas(gas_price).max_priority_fee_per_gas(1_000_000_000)).await?;
+        scene
+            .anvil
+            .submit(
+                transaction
+                    .gas_limit(200_000)
+                    .max_fee_per_gas(gas_price)
+                    .max_priority_fee_per_gas(1_000_000_000),
+            )
+            .await?;
     }
     Ok(())
 }

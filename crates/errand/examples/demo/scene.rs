@@ -124,7 +124,8 @@ impl Scene {
             self.call(owner, self.token, U256::ZERO, Token::mintCall { to: user, amount: tokens }).await?;
             let amount = parse_ether("10000")?;
             self.call(owner, self.auto, U256::ZERO, Token::transferCall { to: user, amount }).await?;
-            for (token, spender) in [(self.token, orders), (self.token, payments), (self.auto, auto_payments)] {
+            for (token, spender) in [(self.token, orders), (self.token, payments), (self.auto, auto_payments)]
+            {
                 let approve = Token::approveCall { spender, amount: U256::MAX };
                 self.call(user, token, U256::ZERO, approve).await?;
             }
@@ -137,7 +138,9 @@ impl Scene {
     }
 }
 
-/// A transaction from one of the node's own accounts.
+/// A transaction from one of the node's own accounts. Its gas limit is fixed: an estimate that is made in one
+/// epoch does not hold for a transaction that has to draw the next.
 pub(crate) fn transaction(from: Address, to: Address, value: U256, call: impl SolCall) -> TransactionRequest {
-    TransactionRequest::default().from(from).to(to).value(value).input(call.abi_encode().into())
+    let input = call.abi_encode().into();
+    TransactionRequest::default().from(from).to(to).value(value).input(input).gas_limit(1_000_000)
 }

@@ -1,5 +1,8 @@
 #![allow(
     dead_code,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
     unreachable_pub,
     missing_debug_implementations,
     missing_docs,

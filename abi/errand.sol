@@ -44,6 +44,19 @@ interface IExecutorSelectionStrategy {
     function getSelectedExecutor(address project, bytes32 bundleId) external view returns (address executor, uint256 selectedAt);
 }
 
+interface IFixedPriceOracle {
+    event PriceSet(uint256 autoPerEth, uint256 anchor);
+
+    error MaxChangeOutOfBounds(uint256 maxChangePerDayBps, uint256 lowest, uint256 highest);
+    error PriceOutOfBounds(uint256 price, uint256 lowest, uint256 highest);
+
+    function autoPerEth() external view returns (uint256 wad);
+    function bounds() external view returns (uint256 lowest, uint256 highest);
+    function changedAt() external view returns (uint256);
+    function maxChangePerDayBps() external view returns (uint256);
+    function setPrice(uint256 autoPerEthWad) external;
+}
+
 interface IForwarder {
     error EthNotAccepted();
     error NotRegistry(address caller);
@@ -177,32 +190,37 @@ interface ISeedSource {
 interface IStakeManager {
     event CheckedIn(uint256 indexed epoch, address indexed worker);
     event Claimed(address indexed staker, address indexed to, uint256 amount);
-    event EpochSettled(uint256 indexed epoch, address indexed staker, address indexed worker);
+    event EpochSettled(uint256 indexed epoch, address indexed staker);
     event Staked(address indexed staker, uint256 amount);
     event Unstaked(address indexed staker, uint256 amount, uint256 claimableFrom);
     event WorkerSet(address indexed staker, address indexed worker, uint256 fromEpoch);
 
+    error BlockSecondsTooHigh(uint256 blockSeconds, uint256 maxSeconds);
     error EpochLengthOutOfBounds(uint256 epochBlocks, uint256 minBlocks, uint256 maxBlocks);
     error InsufficientStake(uint256 requested, uint256 staked);
+    error InvalidRecipient(address to);
+    error InvalidWorker(address worker);
+    error NotContract(address account);
     error NotExecutor(address caller, address expected);
     error NotRegistry(address caller);
     error NothingToClaim(address staker);
     error SeedNotProven(uint256 blockNumber);
-    error StakeCapExceeded(uint256 totalUnits, uint256 maxUnits);
     error StakeFrozen(uint256 untilBlock);
+    error TotalTooLarge(uint256 total, uint256 amount);
     error ZeroAmount();
-    error ZeroWorker();
+    error ZeroRegistry();
 
     function authorize(address executor, uint256[] calldata ids) external returns (uint48 grantedUntil, bool report);
     function autoToken() external view returns (address);
+    function blockSeconds() external view returns (uint256);
     function checkIn() external;
     function claim(address to) external returns (uint256 amount);
+    function claimableOf(address staker) external view returns (uint256 amount);
     function currentEpoch() external view returns (uint256 epoch);
     function epochBlocks() external view returns (uint256);
     function executed(address executor, uint256[] calldata ids) external;
     function getSelectedExecutor(address project, bytes32 bundleId) external view returns (address executor, uint256 selectedAt);
-    function lastPresence(address worker) external view returns (uint256 epoch);
-    function lastSettled() external view returns (uint256 epoch, address staker, address worker);
+    function lastSettled() external view returns (uint256 epoch, address staker);
     function registry() external view returns (address);
     function seedSource() external view returns (address);
     function selected() external view returns (address staker, address worker);
@@ -212,8 +230,10 @@ interface IStakeManager {
     function stakeOf(address staker) external view returns (uint256 amount);
     function totalStaked() external view returns (uint256 amount);
     function totalWeight() external view returns (uint256 units);
+    function unit() external view returns (uint256);
     function unstake(uint256 amount) external;
     function unstakingOf(address staker) external view returns (uint256 amount, uint256 claimableFrom);
+    function wasPresent(uint256 epoch) external view returns (bool present);
     function weightOf(address staker) external view returns (uint256 units);
     function workerOf(address staker) external view returns (address worker);
 }

@@ -18,11 +18,12 @@ import {Deployments} from "./Deployments.sol";
  *
  *   forge script script/Deploy.s.sol --rpc-url $RPC_URL --broadcast --account $KEYSTORE
  *
- * Parameters are read from `script/config/<chainId>.json`; the result is recorded in
- * `deployments/<chainId>.json`.
+ * Parameters are read from `script/config/<chainId>.json`, and from `script/config/default.json` what that
+ * leaves out; the result is recorded in `deployments/<chainId>.json`.
  */
 contract Deploy is Deployments {
-    /// Raised when the chain has no parameters; copy `script/config/31337.json` to `path` and adapt it.
+    /// Raised when the chain has no parameters: write those that differ from `script/config/default.json`, and
+    /// the epochs, into `path`, after the example of `script/config/31337.json`.
     error NoConfig(uint256 chainId, string path);
     /// Raised when the Registry came to lie elsewhere than the StakeManager was told.
     error RegistryElsewhere(address expected, address actual);
@@ -119,15 +120,15 @@ contract Deploy is Deployments {
         record("UserFeeForwarder", d.registry.userFeeForwarder(), "");
     }
 
-    /// Reads parameters; every one but `owner` and `autoToken` must be there.
+    /// Reads parameters: those of the chain, and for what they leave out the default ones.
     function parse(string memory json) public view returns (Config memory config) {
         if (vm.keyExistsJson(json, ".owner")) config.owner = vm.parseJsonAddress(json, ".owner");
         if (vm.keyExistsJson(json, ".autoToken")) config.autoToken = vm.parseJsonAddress(json, ".autoToken");
-        config.autoSupply = vm.parseJsonUint(json, ".autoSupply");
-        config.autoPerEth = vm.parseJsonUint(json, ".autoPerEth");
-        config.maxPriceChangePerDayBps = vm.parseJsonUint(json, ".maxPriceChangePerDayBps");
-        config.epochBlocks = vm.parseJsonUint(json, ".epochBlocks");
-        config.blockSeconds = vm.parseJsonUint(json, ".blockSeconds");
+        config.autoSupply = _uint(json, ".autoSupply");
+        config.autoPerEth = _uint(json, ".autoPerEth");
+        config.maxPriceChangePerDayBps = _uint(json, ".maxPriceChangePerDayBps");
+        config.epochBlocks = _uint(json, ".epochBlocks");
+        config.blockSeconds = _uint(json, ".blockSeconds");
         config.fees = IRegistry.FeeSettings({
             tipCapWei: uint48(_fee(json, "tipCapWei", type(uint48).max)),
             txBase: uint16(_fee(json, "txBase", type(uint16).max)),
@@ -150,10 +151,16 @@ contract Deploy is Deployments {
     /// Reads one of the fee settings; checked here, so that the casts above lose nothing.
     function _fee(string memory json, string memory name, uint256 highest)
         private
-        pure
+        view
         returns (uint256 value)
     {
-        value = vm.parseJsonUint(json, string.concat(".fees.", name));
+        value = _uint(json, string.concat(".fees.", name));
         require(value <= highest, IRegistry.AboveMaximum(value, highest));
+    }
+
+    function _uint(string memory json, string memory key) private view returns (uint256) {
+        // forge-lint: disable-next-line(unsafe-cheatcode)
+        if (!vm.keyExistsJson(json, key)) json = vm.readFile("script/config/default.json");
+        return vm.parseJsonUint(json, key);
     }
 }

@@ -262,7 +262,7 @@ contract StakeManager is IStakeManager, ReentrancyGuardTransient {
         require(msg.sender == registry, NotRegistry(msg.sender));
         (address worker, uint48 until) = _currentTurn();
 
-        // Nobody loses a turn before it ends, so the Registry need not ask again.
+        // Nobody loses a turn before it ends, so the Registry need neither ask again nor report.
         if (worker == executor || worker == ANYONE) grantedUntil = until - 1;
         report = false;
     }
@@ -404,11 +404,10 @@ contract StakeManager is IStakeManager, ReentrancyGuardTransient {
         if (block.number < _book.settledUntil) return (true, _book.drawn);
 
         uint256 total = totalWeight();
-        uint256 firstBlock = _firstBlock();
-        // No block precedes epoch 0 that could have a seed.
-        if (total == 0 || firstBlock == 0) return (true, 0);
+        if (total == 0) return (true, 0);
 
-        (ISeedSource.Status status, bytes32 seed) = seedSource.seedOf(firstBlock - 1);
+        // A block precedes this epoch: in epoch 0 nobody can be staked already.
+        (ISeedSource.Status status, bytes32 seed) = seedSource.seedOf(_firstBlock() - 1);
         if (status == ISeedSource.Status.Pending) return (false, 0);
         if (status == ISeedSource.Status.Lost) return (true, 0);
 

@@ -34,7 +34,6 @@ library UniswapV2 {
         internal
         returns (address deployed)
     {
-        // forge-lint: disable-next-line(unsafe-cheatcode)
         string memory json = VM.readFile(string.concat("node_modules/@uniswap/", artifact));
         bytes memory code = abi.encodePacked(VM.parseBytes(VM.parseJsonString(json, ".bytecode")), arguments);
         assembly ("memory-safe") {

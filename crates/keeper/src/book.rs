@@ -255,3 +255,175 @@ impl Book {
 pub fn request_hash(request: &Request) -> B256 {
     keccak256(request.abi_encode())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy::primitives::{Bytes, Log as InnerLog, U256, address};
+    use proptest::prelude::*;
+
+    const REGISTRY: Address = address!("0x1111111111111111111111111111111111111111");
+
+    fn head(number: u64, fork: u8) -> BlockHead {
+        let mut hash = B256::repeat_byte(fork);
+        hash.0[..8].copy_from_slice(&number.to_be_bytes());
+        BlockHead {
+            number,
+            hash,
+            parent_hash: B256::ZERO,
+            timestamp: number,
+            base_fee: 0,
+            gas_limit: 0,
+            gas_used: 0,
+            prev_randao: B256::ZERO,
+            beneficiary: Address::ZERO,
+        }
+    }
+
+    fn log(address: Address, event: &impl SolEvent, block: u64) -> Log {
+        let inner = InnerLog { address, data: event.encode_log_data() };
+        Log { inner, block_number: Some(block), ..Default::default() }
+    }
+
+    fn added(id: u64, alive: bool) -> HashedReqAdded {
+        HashedReqAdded {
+            id: U256::from(id),
+            user: Address::repeat_byte(1),
+            target: Address::repeat_byte(2),
+            referer: Address::ZERO,
+            callData: Bytes::from(vec![7; 40]),
+            initEthSent: alloy::primitives::Uint::from(9),
+            ethForCall: alloy::primitives::Uint::from(4),
+            verifyUser: false,
+            insertFeeAmount: true,
+            payWithAUTO: false,
+            isAlive: alive,
+        }
+    }
+
+    fn executed(id: u64, removed: bool) -> HashedReqExecuted {
+        HashedReqExecuted {
+            id: U256::from(id),
+            executor: Address::repeat_byte(3),
+            wasRemoved: removed,
+            fee: U256::ZERO,
+            paidInAUTO: false,
+        }
+    }
+
+    fn ids(book: &Book) -> Vec<u64> {
+        book.iter().map(|entry| entry.id.0).collect()
+    }
+
+    #[test]
+    fn requests_come_with_their_log_and_go_when_executed_or_cancelled() {
+        let mut book = Book::new(REGISTRY);
+        let logs: Vec<_> = (0..3).map(|id| log(REGISTRY, &added(id, false), 5)).collect();
+        book.apply(&head(5, 0), &logs).unwrap();
+        assert_eq!(ids(&book), [0, 1, 2]);
+        assert_eq!(book.get(RequestId(1)).unwrap().added_at, 5);
+        let logs = [
+            log(REGISTRY, &executed(0, true), 6),
+            log(REGISTRY, &HashedReqCancelled { id: U256::from(2) }, 6),
+        ];
+        let changes = book.apply(&head(6, 0), &logs).unwrap();
+        assert_eq!(changes.removed, [RequestId(0), RequestId(2)]);
+        assert_eq!(ids(&book), [1]);
+    }
+
+    #[test]
+    fn a_recurring_request_stays_and_remembers_when_it_ran() {
+        let mut book = Book::new(REGISTRY);
+        book.apply(&head(5, 0), &[log(REGISTRY, &added(0, true), 5)]).unwrap();
+        book.apply(&head(6, 0), &[log(REGISTRY, &executed(0, false), 6)]).unwrap();
+        assert_eq!(book.get(RequestId(0)).unwrap().last_executed_at, Some(6));
+        book.undo(&head(6, 0)).unwrap();
+        assert_eq!(book.get(RequestId(0)).unwrap().last_executed_at, None);
+    }
+
+    #[test]
+    fn logs_of_other_contracts_are_passed_over() {
+        let mut book = Book::new(REGISTRY);
+        book.apply(&head(5, 0), &[log(Address::ZERO, &added(0, false), 5)]).unwrap();
+        assert!(book.is_empty());
+    }
+
+    #[test]
+    fn a_log_that_does_not_decode_is_an_error() {
+        let mut broken = log(REGISTRY, &added(0, false), 5);
+        broken.inner.data = alloy::primitives::LogData::new_unchecked(broken.topics().to_vec(), Bytes::new());
+        let result = Book::new(REGISTRY).apply(&head(5, 0), &[broken]);
+        assert!(matches!(result, Err(BookError::Undecodable { block: 5, .. })));
+    }
+
+    #[test]
+    fn only_the_last_block_can_be_taken_back() {
+        let mut book = Book::new(REGISTRY);
+        book.apply(&head(5, 0), &[]).unwrap();
+        book.apply(&head(6, 0), &[]).unwrap();
+        assert!(matches!(book.undo(&head(5, 0)), Err(BookError::NotTheLast { number: 5, .. })));
+        assert!(matches!(book.undo(&head(6, 1)), Err(BookError::NotTheLast { number: 6, .. })));
+        book.undo(&head(6, 0)).unwrap();
+        book.undo(&head(5, 0)).unwrap();
+    }
+
+    #[test]
+    fn the_hash_is_the_one_that_the_registry_stores() {
+        // cast keccak $(cast abi-encode 'f((address,address,address,bytes,uint112,uint112,bool,bool,bool,bool))'
+        //   '(0x0101…01,0x0202…02,0x0000…00,0x0707…07,9,4,false,true,false,false)')
+        let mut book = Book::new(REGISTRY);
+        book.apply(&head(5, 0), &[log(REGISTRY, &added(0, false), 5)]).unwrap();
+        let encoded = book.get(RequestId(0)).unwrap().request.abi_encode();
+        assert_eq!(encoded.len(), 32 * 14);
+        assert_eq!(U256::from_be_slice(&encoded[..32]), U256::from(32));
+        assert_eq!(U256::from_be_slice(&encoded[4 * 32..5 * 32]), U256::from(0x140));
+    }
+
+    #[test]
+    fn comparing_tells_what_is_missing_and_what_contradicts() {
+        let mut book = Book::new(REGISTRY);
+        let logs: Vec<_> = [1, 2, 3].map(|id| log(REGISTRY, &added(id, false), 5)).into();
+        book.apply(&head(5, 0), &logs).unwrap();
+        let hash = request_hash(&book.get(RequestId(1)).unwrap().request);
+        let result = book.compare(&[B256::repeat_byte(9), hash, B256::ZERO]);
+        assert_eq!(result.known, 1);
+        assert_eq!(result.outside_look_back, [RequestId(0)]);
+        assert_eq!(result.contradicted, [RequestId(2), RequestId(3)]);
+        assert!(!result.is_consistent());
+    }
+
+    proptest! {
+        /// Whatever blocks come and go, the book is the one that the canonical logs alone give.
+        #[test]
+        fn taking_blocks_back_restores_the_book(steps in prop::collection::vec((0u8..4, 0u64..6), 1..80)) {
+            let mut book = Book::new(REGISTRY);
+            let mut canonical: Vec<(BlockHead, Vec<Log>)> = Vec::new();
+            for (fork, (kind, id)) in (0u8..).zip(steps) {
+                if kind == 3 {
+                    if let Some((head, _)) = canonical.pop() {
+                        book.undo(&head).unwrap();
+                    }
+                } else {
+                    let number = canonical.len() as u64;
+                    let logs = vec![match kind {
+                        0 => log(REGISTRY, &added(id, id % 2 == 0), number),
+                        1 => log(REGISTRY, &executed(id, id % 2 == 1), number),
+                        _ => log(REGISTRY, &HashedReqCancelled { id: U256::from(id) }, number),
+                    }];
+                    let head = head(number, fork);
+                    // an id is registered once on a real chain
+                    if kind == 0 && book.get(RequestId(id)).is_some() {
+                        continue;
+                    }
+                    book.apply(&head, &logs).unwrap();
+                    canonical.push((head, logs));
+                }
+                let mut fresh = Book::new(REGISTRY);
+                for (_, logs) in &canonical {
+                    fresh.apply_history(logs).unwrap();
+                }
+                prop_assert_eq!(book.iter().collect::<Vec<_>>(), fresh.iter().collect::<Vec<_>>());
+            }
+        }
+    }
+}

@@ -1,1 +1,53 @@
-//! The engine: work sources, book, planner and the loop that decides what to execute.
+//! The engine of a keeper: what is outstanding, what of it would succeed, what is worth sending, and the loop
+//! around it.
+//!
+//! # Layout
+//! What a Registry's work is:
+//! - [`contracts`]: the addresses of one deployment: [`Contracts`]
+//! - [`book`]: every outstanding Request, by block deltas: [`Book`]
+//! - [`requests`]: a Request as calls
+//! - [`pricing`]: fees, and what the operator asks: [`ProfitRule`]
+//!
+//! What would happen to it:
+//! - [`simulator`]: runs calls on the state at the head: [`Simulator`]
+//! - [`check`]: would the target's call succeed: [`Checks`]
+//! - [`turn`]: whose turn is it: [`Turn`]
+//! - [`quote`]: what does the whole transaction use and earn: [`Quoter`](quote::Quoter)
+//!
+//! What to do about it:
+//! - [`planner`]: which Requests go into which transaction
+//! - [`quarantine`]: what failed on chain is left alone for a while
+//! - [`engine`]: all of the above at one head: [`Engine`]
+//!
+//! Doing it:
+//! - [`sync`]: the book at start, from journal and logs
+//! - [`run`]: the loop: [`Keeper`]
+//! - [`report`]: what it tells: [`Observer`]
+//! - [`explain`]: why a Request waits: [`explain()`]
+
+pub mod book;
+pub mod check;
+pub mod contracts;
+pub mod engine;
+pub mod explain;
+pub mod planner;
+pub mod pricing;
+pub mod quarantine;
+pub mod quote;
+pub mod report;
+pub mod requests;
+pub mod run;
+pub mod simulator;
+pub mod sync;
+pub mod turn;
+
+pub use book::{Book, Outstanding};
+pub use check::Verdict;
+pub use contracts::Contracts;
+pub use engine::{Engine, Policy};
+pub use explain::{Explanation, QuoteExplanation, explain};
+pub use pricing::{AutoValue, Balance, ProfitRule};
+pub use report::{BlockReport, Observer};
+pub use run::{Keeper, KeeperError, Sender};
+pub use simulator::Simulator;
+pub use turn::{Terms, Turn};

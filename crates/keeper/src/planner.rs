@@ -41,9 +41,9 @@ pub fn pack(mut quotes: Vec<Quote>, limits: BatchLimits) -> Vec<Vec<Quote>> {
     for quote in quotes {
         let gas = needed(&quote);
         // First fit: a small one may still go into an earlier transaction.
-        let fitting = batches
-            .iter_mut()
-            .find(|(used, batch)| used.saturating_add(gas) <= limits.gas && batch.len() < limits.entries.max(1));
+        let fitting = batches.iter_mut().find(|(used, batch)| {
+            used.saturating_add(gas) <= limits.gas && batch.len() < limits.entries.max(1)
+        });
         match fitting {
             Some((used, batch)) => {
                 *used += gas;

@@ -20,7 +20,9 @@ pub fn eth_fee(gas: U256, gas_price: u128) -> U256 {
 
 /// The fee in AUTO base units; `auto_per_eth` is scaled by 1e18.
 pub fn auto_fee(gas: U256, gas_price: u128, auto_per_eth: U256) -> U256 {
-    gas.saturating_mul(U256::from(gas_price)).saturating_mul(auto_per_eth).saturating_mul(U256::from(PAY_AUTO_BPS))
+    gas.saturating_mul(U256::from(gas_price))
+        .saturating_mul(auto_per_eth)
+        .saturating_mul(U256::from(PAY_AUTO_BPS))
         / (U256::from(BPS) * U256::from(WAD))
 }
 

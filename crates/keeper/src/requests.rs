@@ -6,7 +6,7 @@ use alloy::{
     sol_types::SolCall,
 };
 use errand_bindings::IRegistry;
-use errand_types::{CallSpec, RequestId};
+use errand_types::{CallSpec, RequestId, Slot};
 
 /// Gas that a check's frame gets. A target that needs more cannot be executed in a batch with others.
 pub const CHECK_GAS: u64 = 8_000_000;
@@ -34,7 +34,12 @@ pub fn target_input(entry: &Outstanding, fee: U256) -> Bytes {
 }
 
 /// The fee that is inserted for `expected_gas`; `auto_per_eth` where it is in AUTO.
-pub fn inserted_fee(entry: &Outstanding, expected_gas: u64, gas_price: u128, auto_per_eth: Option<U256>) -> U256 {
+pub fn inserted_fee(
+    entry: &Outstanding,
+    expected_gas: u64,
+    gas_price: u128,
+    auto_per_eth: Option<U256>,
+) -> U256 {
     let gas = U256::from(expected_gas);
     match auto_per_eth.filter(|_| entry.request.payWithAUTO) {
         Some(per_eth) => pricing::auto_fee(gas, gas_price, per_eth),
@@ -42,8 +47,20 @@ pub fn inserted_fee(entry: &Outstanding, expected_gas: u64, gas_price: u128, aut
     }
 }
 
+/// What the Registry's guard word holds while a target runs: it takes ETH then, and refuses to be entered. It
+/// is the first transient slot of `RegistryBook`, and 3 is its `CALLING`.
+pub const fn calling(contracts: &Contracts) -> (Slot, U256) {
+    (Slot { address: contracts.registry, key: U256::ZERO }, U256::from_limbs([3, 0, 0, 0]))
+}
+
 /// The target's frame, as the Forwarder starts it.
-pub fn check_call(entry: &Outstanding, contracts: &Contracts, executor: Address, gas_price: u128, fee: U256) -> CallSpec {
+pub fn check_call(
+    entry: &Outstanding,
+    contracts: &Contracts,
+    executor: Address,
+    gas_price: u128,
+    fee: U256,
+) -> CallSpec {
     let request = &entry.request;
     CallSpec {
         origin: executor,
@@ -68,7 +85,13 @@ pub struct BatchEntry {
 }
 
 /// The transaction that executes a batch.
-pub fn batch_call(entries: &[BatchEntry], contracts: &Contracts, executor: Address, gas_limit: u64, gas_price: u128) -> CallSpec {
+pub fn batch_call(
+    entries: &[BatchEntry],
+    contracts: &Contracts,
+    executor: Address,
+    gas_limit: u64,
+    gas_price: u128,
+) -> CallSpec {
     let executions = entries
         .iter()
         .map(|entry| IRegistry::Execution {

@@ -1,6 +1,7 @@
 //! Why nothing was sent.
 
-use alloy::primitives::{Address, U256};
+use crate::{Outcome, Refusal};
+use alloy::primitives::{Address, TxHash, U256};
 use errand_journal::{IntentId, JournalError};
 use std::time::Duration;
 
@@ -61,6 +62,14 @@ pub enum SubmitError {
         /// The request's limit.
         limit: u128,
     },
+    /// The last block in which it is any good is there already.
+    #[error("it is good until block {last}, and the head is {head}")]
+    Expired {
+        /// The request's last block.
+        last: u64,
+        /// Height of the head.
+        head: u64,
+    },
     /// It wants more gas than a transaction may have.
     #[error("a gas limit of {wanted} is more than the {allowed} that a transaction may have")]
     TooMuchGas {
@@ -72,15 +81,28 @@ pub enum SubmitError {
     /// As many transactions are under way as the settings allow.
     #[error("{0} transactions are under way, which is the limit")]
     TooManyInFlight(usize),
+    /// The node says that no block can contain the transaction.
+    #[error("the node refuses the transaction for good: {refusal} ({message})")]
+    Refused {
+        /// The reason.
+        refusal: Refusal,
+        /// The node's words.
+        message: String,
+    },
     /// No open intent has that number.
     #[error("intent {0} is not open")]
     NotOpen(IntentId),
     /// A replacement would cost more than the limit.
     #[error("intent {0} cannot be replaced within its limit")]
     AtCeiling(IntentId),
-    /// The transaction was used up without doing what was asked, or is not mined.
-    #[error("the transaction was not executed: {0}")]
-    NotExecuted(String),
+    /// The nonce was used without executing the transaction.
+    #[error("the transaction {tx_hash} was not executed: {outcome}")]
+    NotExecuted {
+        /// How the nonce was used.
+        outcome: Outcome,
+        /// The first attempt.
+        tx_hash: TxHash,
+    },
     /// What the journal kept for an intent cannot be read.
     #[error("the journal's record of intent {id} cannot be read")]
     BadRecord {

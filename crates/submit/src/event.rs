@@ -1,13 +1,10 @@
 //! What became of a transaction.
 
 use crate::{Fees, Refusal};
-use alloy::{
-    eips::BlockNumHash,
-    primitives::{B256, U256},
-    rpc::types::TransactionReceipt,
-};
+use alloy::{eips::BlockNumHash, primitives::B256, rpc::types::TransactionReceipt};
 use errand_journal::IntentId;
 use errand_types::WorkId;
+use std::fmt;
 
 /// A request that was accepted: its intent is recorded and its transaction was given to the node.
 #[derive(Clone, Debug)]
@@ -19,7 +16,7 @@ pub struct Submitted {
     /// The first attempt.
     pub tx_hash: B256,
     /// What the node said: [`Update::Sent`], [`Update::Unknown`], [`Update::Refused`] or
-    /// [`Update::OutOfFunds`]. In all cases but an abandoned one the intent is open.
+    /// [`Update::OutOfFunds`]. In all cases the intent is open.
     pub update: Update,
 }
 
@@ -67,8 +64,8 @@ pub enum Update {
     OutOfFunds {
         /// The transaction.
         tx_hash: B256,
-        /// What the account holds in wei, where that could be asked.
-        balance: Option<U256>,
+        /// The node's words.
+        message: String,
     },
     /// A transaction with a higher fee took the place of one that was not mined in time.
     Replaced {
@@ -115,7 +112,7 @@ pub enum Update {
     },
     /// The block that used the nonce is not canonical any more. The intent is open again.
     Reorged {
-        /// That block, where there was one.
+        /// That block, or the one at which the use was first seen.
         block: BlockNumHash,
     },
     /// The use of the nonce is as deep as the settings ask: the work is free.
@@ -138,6 +135,8 @@ pub enum CancelReason {
     Expired,
     /// The node will never take it.
     Refused,
+    /// Transactions wait behind a nonce that nobody uses.
+    Gap,
 }
 
 /// How a nonce was used in the end.
@@ -151,4 +150,15 @@ pub enum Outcome {
     Cancelled,
     /// By a foreign transaction.
     UsedByOther,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Executed => "it succeeded",
+            Self::Reverted => "it reverted",
+            Self::Cancelled => "it was cancelled",
+            Self::UsedByOther => "another transaction used its nonce",
+        })
+    }
 }

@@ -9,7 +9,7 @@
 //! It has no clock and follows no chain: the caller feeds it blocks, and gets back what they changed.
 //!
 //! # Layout
-//! - [`submitter`]: the handle and its task: [`Submitter`], [`Builder`]
+//! - [`submitter`]: the handle and its task: [`Submitter`], [`Builder`], [`Route`]
 //! - [`request`]: what is to be sent, within which limits: [`TxRequest`], [`SubmitConfig`], [`TipPolicy`]
 //! - [`event`]: what became of it: [`Event`], [`Update`], [`Outcome`]
 //! - [`refusal`]: what a node's refusal means: [`Refusal`]
@@ -23,12 +23,17 @@
 //! take a nonce: that is detected and reported, and the intent's transaction is never mined then. A reorg
 //! deeper than `confirmations` can bring a settled transaction back to the pool.
 
+mod actor;
+mod attempt;
 pub mod crash;
 pub mod error;
 pub mod event;
 pub mod fees;
+mod flight;
+mod node;
 pub mod refusal;
 pub mod request;
+mod step;
 pub mod submitter;
 pub mod wait;
 
@@ -36,7 +41,8 @@ pub use crash::{CrashHook, CrashPoint};
 pub use error::SubmitError;
 pub use event::{CancelReason, Event, Outcome, Submitted, Update};
 pub use fees::Fees;
+pub use node::Route;
 pub use refusal::Refusal;
 pub use request::{SubmitConfig, TipPolicy, TxRequest};
 pub use submitter::{Builder, Submitter};
-pub use wait::send_and_wait;
+pub use wait::{latest_head, send_and_wait};

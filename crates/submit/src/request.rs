@@ -33,7 +33,7 @@ pub struct TxRequest {
 }
 
 impl TxRequest {
-    /// A call without work, value or limits.
+    /// A call without work, value or limits of its own.
     pub const fn call(to: Address, data: Bytes, gas_limit: u64) -> Self {
         Self {
             to,
@@ -76,7 +76,8 @@ pub struct SubmitConfig {
     pub confirmations: u64,
     /// Blocks without inclusion after which a transaction is replaced.
     pub replace_after_blocks: u64,
-    /// Highest price in wei per gas of anything that is sent, cancellations too.
+    /// Highest price in wei per gas of anything that is sent, cancellations too: the bound where a request has
+    /// none of its own.
     pub max_gas_price: u128,
     /// Tips.
     pub tip: TipPolicy,
@@ -93,7 +94,7 @@ impl Default for SubmitConfig {
         Self {
             confirmations: 3,
             replace_after_blocks: 3,
-            max_gas_price: u128::MAX,
+            max_gas_price: 1_000_000_000_000,
             tip: TipPolicy::Node { min: 1_000_000, max: 2_000_000_000 },
             max_in_flight: 16,
             tx_gas_cap: TX_GAS_CAP,

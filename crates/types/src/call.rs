@@ -14,7 +14,8 @@ pub struct CallSpec {
     pub to: Address,
     /// Input of the call.
     pub data: Bytes,
-    /// Wei sent along. The caller is funded with it for the run.
+    /// Wei sent along. The caller of a single call is funded with it for the run; the origin of a whole
+    /// transaction has to have it.
     pub value: U256,
     /// Gas of the first frame; for a whole transaction, its gas limit.
     pub gas_limit: u64,

@@ -1,6 +1,10 @@
 //! Connections to nodes.
 
+mod connection;
+mod http;
+mod retry;
 mod stats;
+mod transport;
 mod url;
 
 pub use self::{
@@ -8,9 +12,18 @@ pub use self::{
     url::{NodeUrl, NodeUrlError},
 };
 
+pub(crate) use self::connection::TimedOut;
+
+use self::{connection::Connections, transport::EndpointTransport};
 use alloy::{
-    providers::DynProvider,
-    rpc::json_rpc::{RpcRecv, RpcSend},
+    primitives::B256,
+    providers::{DynProvider, Provider, RootProvider},
+    pubsub::Subscription,
+    rpc::{
+        client::{BatchRequest, RpcClient},
+        json_rpc::{RpcRecv, RpcSend},
+        types::{Block, Header},
+    },
     transports::{IntoBoxTransport, TransportError},
 };
 use std::{sync::Arc, time::Duration};
@@ -70,11 +83,21 @@ pub enum EndpointError {
     #[error("{method}: {error}")]
     Rpc {
         /// The method.
-        method: String,
+        method: &'static str,
         /// What went wrong.
         #[source]
         error: TransportError,
     },
+}
+
+impl EndpointError {
+    /// What the node said, if it answered with an error of its own.
+    pub(crate) fn refusal(&self) -> Option<String> {
+        match self {
+            Self::Rpc { error, .. } => error.as_error_resp().map(ToString::to_string),
+            _ => None,
+        }
+    }
 }
 
 /// One chain, reached by one or more nodes: the first that works is used until it fails, then the next one.
@@ -84,43 +107,55 @@ pub enum EndpointError {
 /// chain. Cheap to clone; clones share all.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
-    stats: Arc<RpcStats>,
+    connections: Arc<Connections>,
+    client: RpcClient,
+    chain_id: u64,
 }
 
 impl Endpoint {
     /// Connects to the first of the nodes that can be reached; the others stand by.
     pub async fn connect(urls: &[NodeUrl], options: EndpointOptions) -> Result<Self, EndpointError> {
-        let _ = (urls, options);
-        todo!()
+        if urls.is_empty() {
+            return Err(EndpointError::NoUrl);
+        }
+        let is_local = urls.iter().all(NodeUrl::is_local);
+        Self::new(Connections::to(urls.to_vec(), options), is_local).await
     }
 
-    /// Uses a transport that exists, which is never replaced: canned replies, a proxy in a test.
+    /// Uses a transport that exists, which is never replaced: canned replies, a proxy in a test. It is asked
+    /// for the chain id at once.
     pub async fn over(
         transport: impl IntoBoxTransport,
         options: EndpointOptions,
     ) -> Result<Self, EndpointError> {
-        let _ = (transport, options);
-        todo!()
+        Self::new(Connections::fixed(transport.into_box_transport(), options), true).await
+    }
+
+    async fn new(connections: Connections, is_local: bool) -> Result<Self, EndpointError> {
+        let connections = Arc::new(connections);
+        let chain_id = connections.current().await?.chain_id;
+        let client = RpcClient::new(EndpointTransport(Arc::clone(&connections)), is_local);
+        Ok(Self { connections, client, chain_id })
     }
 
     /// The chain.
-    pub fn chain_id(&self) -> u64 {
-        todo!()
+    pub const fn chain_id(&self) -> u64 {
+        self.chain_id
     }
 
     /// For everything that alloy's providers offer. It has no fillers and no wallet, and cannot subscribe.
     pub fn provider(&self) -> DynProvider {
-        todo!()
+        RootProvider::<alloy::network::Ethereum>::new(self.client.clone()).erased()
     }
 
-    /// The node in use, redacted.
+    /// The node that was connected to last, redacted.
     pub fn url(&self) -> String {
-        todo!()
+        self.connections.url()
     }
 
     /// Counters.
     pub fn stats(&self) -> &RpcStats {
-        &self.stats
+        &self.connections.stats
     }
 
     /// Makes one call.
@@ -129,7 +164,53 @@ impl Endpoint {
         method: &'static str,
         params: P,
     ) -> Result<R, EndpointError> {
-        let _ = (method, params);
-        todo!()
+        self.client.request(method, params).await.map_err(|error| EndpointError::Rpc { method, error })
+    }
+
+    /// Makes many calls of one method in one message; the answers are in the order of the parameters.
+    pub(crate) async fn batch<P: RpcSend, R: RpcRecv>(
+        &self,
+        method: &'static str,
+        params: &[P],
+    ) -> Result<Vec<R>, EndpointError> {
+        let rpc = |error| EndpointError::Rpc { method, error };
+        if params.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut batch = BatchRequest::new(&self.client);
+        let mut waiters = Vec::with_capacity(params.len());
+        for params in params {
+            waiters.push(batch.add_call::<_, R>(method, params).map_err(rpc)?);
+        }
+        batch.send().await.map_err(rpc)?;
+        let mut answers = Vec::with_capacity(waiters.len());
+        for waiter in waiters {
+            answers.push(waiter.await.map_err(rpc)?);
+        }
+        Ok(answers)
+    }
+
+    /// The block of that number or tag, without its transactions.
+    pub(crate) async fn block(
+        &self,
+        tag: alloy::eips::BlockNumberOrTag,
+    ) -> Result<Option<Block<B256>>, EndpointError> {
+        self.request("eth_getBlockByNumber", (tag, false)).await
+    }
+
+    /// The block of that hash, canonical or not, without its transactions.
+    pub(crate) async fn block_by_hash(&self, hash: B256) -> Result<Option<Block<B256>>, EndpointError> {
+        self.request("eth_getBlockByHash", (hash, false)).await
+    }
+
+    /// Subscribes to new heads on the connection in use, with a number for [`Endpoint::give_up`]. `None`: the
+    /// node cannot push.
+    pub(crate) async fn subscribe_heads(&self) -> Result<Option<(Subscription<Header>, u64)>, EndpointError> {
+        self.connections.subscribe_heads().await
+    }
+
+    /// Replaces the connection of that number, if it still is the one in use, at the next call.
+    pub(crate) fn give_up(&self, connection: u64) {
+        self.connections.give_up(connection);
     }
 }

@@ -48,6 +48,14 @@ impl NodeUrl {
         secrets
     }
 
+    /// Whether the node is on this machine.
+    pub(crate) fn is_local(&self) -> bool {
+        match &self.route {
+            Route::Ipc(_) => true,
+            Route::Http(url) | Route::Ws(url) => alloy::transports::utils::guess_local_url(url),
+        }
+    }
+
     /// `text` without the secrets of this URL.
     pub(crate) fn scrub(&self, text: &str) -> String {
         self.secrets().iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "***"))

@@ -1,16 +1,28 @@
 //! Canonical blocks in order, with reorgs.
 
 mod canon;
+mod follower;
 
+use self::{
+    canon::{Canon, Queue, Stepping},
+    follower::{Follower, link},
+};
 use crate::{Endpoint, EndpointError, Tracked, WriteSets};
 use alloy::{
+    eips::BlockNumberOrTag,
     primitives::{Address, B256},
     rpc::types::Log,
 };
 use errand_types::{BlockDelta, BlockHead};
-use std::{sync::Arc, time::Duration};
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Where a feed begins: the block whose state the caller has. The first delta is about what came after it.
 #[derive(Clone, Debug)]
@@ -24,7 +36,8 @@ pub enum Start {
         /// Its hash.
         hash: B256,
     },
-    /// The last blocks that the caller has applied and can undo, oldest first, each the parent of the next.
+    /// The last blocks that the caller has applied, oldest first, each the parent of the next. All but the
+    /// first can be undone.
     After(Vec<BlockHead>),
 }
 
@@ -33,7 +46,7 @@ pub enum Start {
 pub struct FeedOptions {
     /// Contracts whose logs come with the blocks.
     pub addresses: Vec<Address>,
-    /// How often the head is asked for where the node does not push it.
+    /// How often the head is asked for where the node does not push it, and the pause after a failure.
     pub poll_interval: Duration,
     /// After how long without a pushed head the node is asked for it: sockets can fall silent.
     pub silence: Duration,
@@ -79,6 +92,22 @@ pub enum FeedEvent {
     },
 }
 
+impl Stepping for FeedEvent {
+    fn added(&self) -> Option<B256> {
+        match self {
+            Self::Added { head, .. } => Some(head.hash),
+            Self::Removed { .. } => None,
+        }
+    }
+
+    fn removed(&self) -> Option<B256> {
+        match self {
+            Self::Added { .. } => None,
+            Self::Removed { head } => Some(head.hash),
+        }
+    }
+}
+
 /// What a feed did, for metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FeedStats {
@@ -88,12 +117,23 @@ pub struct FeedStats {
     pub backfilled: u64,
     /// Heads ignored because they were known or older.
     pub ignored: u64,
-    /// Times a silent or closed subscription was opened anew.
-    pub resubscribed: u64,
+    /// Times a subscription was opened.
+    pub subscribed: u64,
+    /// Times the node could not be asked.
+    pub failures: u64,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    reorgs: AtomicU64,
+    backfilled: AtomicU64,
+    ignored: AtomicU64,
+    subscribed: AtomicU64,
+    failures: AtomicU64,
 }
 
 /// Why a feed ended. After every one of them but `Stopped` the caller resyncs: it loads anew and starts a feed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum FeedError {
     /// The cancellation token was cancelled.
     #[error("the block feed was stopped")]
@@ -120,7 +160,13 @@ pub enum FeedError {
     Lagged(Duration),
     /// The node could not be asked at the start.
     #[error(transparent)]
-    Endpoint(#[from] EndpointError),
+    Endpoint(#[from] Arc<EndpointError>),
+}
+
+impl From<EndpointError> for FeedError {
+    fn from(error: EndpointError) -> Self {
+        Self::Endpoint(Arc::new(error))
+    }
 }
 
 /// The canonical chain as a series of deltas: what is added builds on the last one, what is removed is the
@@ -132,6 +178,15 @@ pub enum FeedError {
 #[derive(Debug)]
 pub struct BlockFeed {
     base: BlockHead,
+    options: FeedOptions,
+    events: mpsc::Receiver<FeedEvent>,
+    /// Received and not handed on yet.
+    waiting: Queue<FeedEvent>,
+    tip: watch::Receiver<BlockHead>,
+    counters: Arc<Counters>,
+    /// Why the task ended.
+    end: Arc<Mutex<Option<FeedError>>>,
+    _stop: DropGuard,
 }
 
 impl BlockFeed {
@@ -142,8 +197,44 @@ impl BlockFeed {
         options: FeedOptions,
         cancel: CancellationToken,
     ) -> Result<Self, FeedError> {
-        let _ = (endpoint, start, options, cancel);
-        todo!()
+        let canon = match start {
+            Start::After(blocks) => {
+                Canon::after(&blocks, options.history).ok_or(FeedError::StartNotContiguous)?
+            }
+            Start::Tip => {
+                let latest = endpoint.block(BlockNumberOrTag::Latest).await?;
+                let nothing = FeedError::StartNotCanonical { number: 0, hash: B256::ZERO };
+                Canon::new(link(&latest.ok_or(nothing)?.header).head, options.history)
+            }
+            Start::Block { number, hash } => {
+                let block = endpoint.block(number.into()).await?.filter(|block| block.header.hash == hash);
+                let gone = FeedError::StartNotCanonical { number, hash };
+                Canon::new(link(&block.ok_or(gone)?.header).head, options.history)
+            }
+        };
+        let base = *canon.tip();
+        let (events_in, events) = mpsc::channel(options.capacity.max(1));
+        let (tip_in, tip) = watch::channel(base);
+        let counters = Arc::<Counters>::default();
+        let end = Arc::<Mutex<Option<FeedError>>>::default();
+        let stop = cancel.child_token();
+        let follower =
+            Follower::new(endpoint.clone(), options.clone(), canon, events_in, tip_in, Arc::clone(&counters));
+        let (stopped, ended) = (stop.clone(), Arc::clone(&end));
+        tokio::spawn(async move {
+            let why = stopped.run_until_cancelled(follower.run()).await.unwrap_or(FeedError::Stopped);
+            *ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+        });
+        Ok(Self {
+            base,
+            options,
+            events,
+            waiting: Queue::new(),
+            tip,
+            counters,
+            end,
+            _stop: stop.drop_guard(),
+        })
     }
 
     /// The block that the feed started after.
@@ -154,12 +245,19 @@ impl BlockFeed {
     /// The newest canonical head that is known; it runs ahead of the deltas. A change says that work on an
     /// older head can be given up.
     pub fn tip(&self) -> watch::Receiver<BlockHead> {
-        todo!()
+        self.tip.clone()
     }
 
     /// What the feed did so far.
     pub fn stats(&self) -> FeedStats {
-        todo!()
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        FeedStats {
+            reorgs: read(&self.counters.reorgs),
+            backfilled: read(&self.counters.backfilled),
+            ignored: read(&self.counters.ignored),
+            subscribed: read(&self.counters.subscribed),
+            failures: read(&self.counters.failures),
+        }
     }
 
     /// Waits for the next step of the chain and reads what the block wrote. `tracked` is asked at the time of
@@ -171,12 +269,70 @@ impl BlockFeed {
         writes: &mut WriteSets,
         tracked: &(impl Tracked + ?Sized),
     ) -> Result<BlockDelta, FeedError> {
-        let _ = (writes, tracked);
-        todo!()
+        loop {
+            let head = match self.front().await? {
+                FeedEvent::Removed { .. } => None,
+                FeedEvent::Added { head, .. } => Some(*head),
+            };
+            let Some(head) = head else {
+                let Some(FeedEvent::Removed { head }) = self.waiting.pop() else { continue };
+                return Ok(BlockDelta::Removed { head });
+            };
+            match writes.write_set(&head, tracked).await {
+                Ok(writes) => {
+                    let Some(FeedEvent::Added { head, logs }) = self.waiting.pop() else { continue };
+                    return Ok(BlockDelta::Added { head, logs, writes: Arc::new(writes) });
+                }
+                Err(error) => {
+                    tracing::warn!(block = head.number, hash = %head.hash, %error, "no write set yet");
+                    self.reconsider().await?;
+                }
+            }
+        }
     }
 
     /// Waits for the next step of the chain, for callers that need no writes.
     pub async fn next_event(&mut self) -> Result<FeedEvent, FeedError> {
-        todo!()
+        loop {
+            self.front().await?;
+            if let Some(event) = self.waiting.pop() {
+                return Ok(event);
+            }
+        }
+    }
+
+    /// The next event, which stays where it is.
+    async fn front(&mut self) -> Result<&FeedEvent, FeedError> {
+        self.alive()?;
+        if self.waiting.front().is_none() {
+            match self.events.recv().await {
+                Some(event) => self.waiting.push(event),
+                None => return Err(self.alive().err().unwrap_or(FeedError::Stopped)),
+            }
+        }
+        self.waiting.front().ok_or(FeedError::Stopped)
+    }
+
+    /// Pauses after a failure; events that come meanwhile may tell that the block is gone.
+    async fn reconsider(&mut self) -> Result<(), FeedError> {
+        let pause = tokio::time::sleep(self.options.poll_interval);
+        tokio::pin!(pause);
+        loop {
+            let room = self.waiting.len() < self.options.capacity.max(2);
+            tokio::select! {
+                event = self.events.recv(), if room => match event {
+                    Some(event) => self.waiting.push(event),
+                    None => return self.alive(),
+                },
+                () = &mut pause => return self.alive(),
+            }
+        }
+    }
+
+    fn alive(&self) -> Result<(), FeedError> {
+        match &*self.end.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(why) => Err(why.clone()),
+            None => Ok(()),
+        }
     }
 }

@@ -171,23 +171,21 @@ pub(super) fn check(db: &Connection) -> Result<(), Fault> {
     let rows = rows.query_map([], intent_of)?;
     for row in rows {
         let intent = complete(db, row?)?;
-        for work in &intent.work {
-            let holder = holder(db, work)?;
-            if intent.settled && holder == Some(intent.id) {
-                return damaged(format!("{work} is held by intent {}, which is settled", intent.id));
-            }
-            // Work that was released early and taken again is in the hands of a later intent.
-            if intent.state == IntentState::Open && holder.is_none_or(|holder| holder < intent.id) {
-                return damaged(format!("{work} is not held by intent {}, which is open", intent.id));
+        if intent.state == IntentState::Open {
+            for work in &intent.work {
+                // Work that was released early and taken again is in the hands of a later intent.
+                if holder(db, work)?.is_none_or(|holder| holder < intent.id) {
+                    return damaged(format!("{work} is not held by intent {}, which is open", intent.id));
+                }
             }
         }
     }
-    let stray = "SELECT count(*) FROM claims LEFT JOIN intents ON intents.id = claims.intent WHERE intents.id IS NULL";
-    if db.query_row(stray, [], |row| row.get::<_, i64>(0))? > 0 {
-        return damaged("work is held by an intent that is not there".to_owned());
+    let exists = |stray: &str| db.query_row(stray, [], |row| row.get::<_, bool>(0));
+    if exists("SELECT EXISTS (SELECT 1 FROM claims LEFT JOIN intents ON id = intent WHERE settled IS NOT 0)")?
+    {
+        return damaged("work is held by an intent that is settled or not there".to_owned());
     }
-    let stray = "SELECT count(*) FROM attempts LEFT JOIN intents ON intents.id = attempts.intent WHERE intents.id IS NULL";
-    if db.query_row(stray, [], |row| row.get::<_, i64>(0))? > 0 {
+    if exists("SELECT EXISTS (SELECT 1 FROM attempts LEFT JOIN intents ON id = intent WHERE id IS NULL)")? {
         return damaged("a transaction belongs to an intent that is not there".to_owned());
     }
     Ok(())

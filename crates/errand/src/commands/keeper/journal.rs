@@ -1,0 +1,62 @@
+//! Where a keeper records what it does.
+
+use crate::{problem::Problem, session::Session};
+use alloy::primitives::Address;
+use clap::Args;
+use errand_journal::{Identity, Journal, JournalError};
+use eyre::{Report, Result, WrapErr};
+use std::{fs, path::PathBuf};
+
+/// Where a keeper records what it does.
+#[derive(Args, Clone, Debug)]
+pub(super) struct JournalArgs {
+    /// File that records what was sent, so that nothing is sent twice after a crash. One journal has one keeper.
+    /// Default: ~/.errand/<chainId>-<account>.sqlite
+    #[arg(long, value_name = "PATH", env = "ERRAND_JOURNAL", help_heading = "Records")]
+    journal: Option<PathBuf>,
+}
+
+impl JournalArgs {
+    /// The file, whether it is there or not.
+    pub(super) fn path(&self, chain_id: u64, account: Address) -> Result<PathBuf> {
+        if let Some(path) = &self.journal {
+            return Ok(path.clone());
+        }
+        let home = dirs::home_dir().ok_or_else(|| {
+            Problem::usage("the home directory is not known, so there is no place for the journal")
+                .hint("name a file with --journal PATH")
+        })?;
+        Ok(home.join(".errand").join(format!("{chain_id}-{account}.sqlite")))
+    }
+
+    /// Opens the file, or makes it.
+    pub(super) fn open(&self, session: &Session, account: Address) -> Result<Journal> {
+        let identity = identity(session, account);
+        let path = self.path(identity.chain_id, account)?;
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            fs::create_dir_all(folder).wrap_err_with(|| {
+                Problem::new(format!("the folder {} cannot be made", folder.display()))
+                    .hint("name another file with --journal PATH")
+            })?;
+        }
+        Journal::open(&path, identity).map_err(|error| journal_problem(&error))
+    }
+}
+
+/// What a journal of this account on this chain is for.
+pub(super) fn identity(session: &Session, account: Address) -> Identity {
+    Identity { chain_id: session.endpoint.chain_id(), registry: session.contracts.registry, account }
+}
+
+/// What to do about a journal that cannot be used.
+pub(super) fn journal_problem(error: &JournalError) -> Report {
+    let hint = match error {
+        JournalError::InUse { .. } => {
+            "stop the other keeper, or give this one a key and a journal of its own"
+        }
+        JournalError::OtherIdentity { .. } => "name another file with --journal PATH",
+        JournalError::Newer { .. } => "use the newer program",
+        _ => "look at the file and at the disk it is on",
+    };
+    Problem::new(error.to_string()).hint(hint).into()
+}

@@ -1,0 +1,160 @@
+//! `errand status`: the chain, its contracts and what is outstanding.
+
+use crate::{
+    amount::{auto_text, gas_price_text},
+    cli::Global,
+    commands::stake::Epoch,
+    history,
+    output::{pairs, table},
+    session::{Asking, Session},
+};
+use alloy::{primitives::keccak256, providers::Provider};
+use clap::Args;
+use errand_chain::DeployedContract;
+use eyre::{Result, WrapErr};
+use serde::Serialize;
+use serde_json::json;
+
+/// Shows what is on the node's chain: every contract of the deployment with its code compared to the record,
+/// the outstanding Requests, who may execute now, and what executions cost.
+///
+/// It fails when a contract is not the recorded one.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  errand status
+  errand status --rpc ws://127.0.0.1:8545 --json")]
+pub(crate) struct Status {}
+
+/// Whether a contract is what the deployment says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Code {
+    Recorded,
+    Missing,
+    Other,
+}
+
+impl Code {
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Recorded => "as recorded",
+            Self::Missing => "NO CODE",
+            Self::Other => "OTHER CODE",
+        }
+    }
+}
+
+impl Status {
+    pub(crate) async fn run(&self, global: &Global) -> Result<()> {
+        let session = Session::open_unverified(global).await?;
+        let mut codes = Vec::new();
+        for (name, contract) in session.deployment.contracts() {
+            codes.push((name, contract, code_of(&session, contract).await?));
+        }
+        let contracts = || {
+            codes.iter().map(|(name, contract, code)| {
+                [
+                    (*name).clone(),
+                    contract.address.to_string(),
+                    contract.block.to_string(),
+                    code.text().to_owned(),
+                ]
+            })
+        };
+        let contracts_json: Vec<_> = codes
+            .iter()
+            .map(|(name, contract, code)| {
+                json!({ "name": name, "address": contract.address, "block": contract.block, "code": code })
+            })
+            .collect();
+        let contracts_text = || table(["contract", "address", "block", "code"], contracts());
+        if codes.iter().any(|(_, _, code)| *code != Code::Recorded) {
+            let value = json!({ "chainId": session.endpoint.chain_id(), "contracts": contracts_json });
+            session.format.print(&value, contracts_text)?;
+            // The same question again, for the same words as in every other command.
+            session.deployment.verify(&session.endpoint).await.map_err(crate::session::deployment_problem)?;
+        }
+
+        let head = session.head().await?;
+        let synced = history::outstanding(&session).await?;
+        let registry = session.registry();
+        let registered = registry.getHashedReqsLen().call().await.asking("the number of Requests")?;
+        let gate = registry.gate().call().await.asking("the gate")?;
+        let grant = registry.grant().call().await.asking("the grant")?;
+        let fees = registry.feeSettings().call().await.asking("the fee settings")?;
+        let oracle = registry.priceOracle().call().await.asking("the price oracle")?;
+        let price = errand_bindings::IPriceOracle::new(oracle, session.provider.clone())
+            .autoPerEth()
+            .call()
+            .await
+            .ok();
+        let epoch = match session.stake_manager() {
+            Ok(manager) if *manager.address() == gate => Some(Epoch::read(&session, &manager).await?),
+            _ => None,
+        };
+        let tip_cap = fees.tipCapWei.to::<u128>();
+
+        let value = json!({
+            "node": session.endpoint.url(),
+            "chainId": session.endpoint.chain_id(),
+            "head": { "number": head.number, "hash": head.hash, "timestamp": head.timestamp,
+                "baseFeeWei": head.base_fee.to_string() },
+            "deployment": session.deployment.path(),
+            "contracts": contracts_json,
+            "requests": { "registered": registered.to_string(), "outstanding": synced.book.len() },
+            "gate": gate,
+            "grant": { "executor": grant.executor, "untilBlock": grant.untilBlock.to_string() },
+            "epoch": epoch.as_ref().map(Epoch::json),
+            "priceOracle": oracle,
+            "autoPerEthBase": price.map(|price| price.to_string()),
+            "feeSettings": fees,
+        });
+        session.format.print(&value, || {
+            let grants = if grant.untilBlock > alloy::primitives::U256::from(head.number) {
+                format!("{} through block {}", grant.executor, grant.untilBlock)
+            } else {
+                "none remembered".to_owned()
+            };
+            let mut rows = vec![
+                ("node", session.endpoint.url()),
+                ("chain", session.endpoint.chain_id().to_string()),
+                (
+                    "head",
+                    format!("block {} at base fee {}", head.number, gas_price_text(head.base_fee.into())),
+                ),
+                ("deployment", session.deployment.path().display().to_string()),
+                ("requests", format!("{} outstanding of {registered} registered", synced.book.len())),
+                ("gate", session.address_text(gate)),
+                ("grant", grants),
+            ];
+            rows.extend(epoch.iter().flat_map(Epoch::rows));
+            rows.push((
+                "price",
+                match price {
+                    Some(price) => {
+                        format!("{} per ETH, by {}", auto_text(price), session.address_text(oracle))
+                    }
+                    None => format!("not known: {} has no answer", session.address_text(oracle)),
+                },
+            ));
+            rows.push((
+                "fee",
+                format!(
+                    "gas x (base fee + tip up to {}) + 30 % in ETH, + 10 % in AUTO",
+                    gas_price_text(tip_cap)
+                ),
+            ));
+            format!("{}\n\n{}", pairs(rows), contracts_text())
+        })
+    }
+}
+
+async fn code_of(session: &Session, contract: &DeployedContract) -> Result<Code> {
+    let code =
+        session.provider.get_code_at(contract.address).await.wrap_err("the node does not tell code")?;
+    Ok(match code {
+        code if code.is_empty() => Code::Missing,
+        code if keccak256(&code) == contract.code_hash => Code::Recorded,
+        _ => Code::Other,
+    })
+}

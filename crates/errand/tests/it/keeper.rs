@@ -1,0 +1,142 @@
+//! `errand keeper`
+
+use crate::chain::{Chain, run};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+/// How long a keeper may take for what it should do.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A keeper, killed when dropped.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It is gone already when it was stopped.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Running {
+    fn start(command: &mut Command) -> Self {
+        Self(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    }
+
+    /// Asks it to end and returns its exit code and what it logged.
+    fn stop(mut self) -> (Option<i32>, String) {
+        assert!(Command::new("kill").arg(self.0.id().to_string()).status().unwrap().success());
+        let mut log = String::new();
+        std::io::Read::read_to_string(self.0.stderr.as_mut().unwrap(), &mut log).unwrap();
+        (self.0.wait().unwrap().code(), log)
+    }
+}
+
+/// Mines until the question is answered.
+fn wait<T>(chain: &Chain, what: &str, mut question: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        if let Some(answer) = question() {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "{what} takes more than {LIMIT:?}");
+        chain.mine(1);
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+fn lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn a_keeper_executes_stops_when_asked_and_tells_what_it_did() {
+    let chain = Chain::own();
+    let id = chain.register(1).to_string();
+    let stats = chain.home().join("stats.jsonl");
+    let mut command = chain.signing(3);
+    let keeper =
+        Running::start(command.args(["keeper", "run", "--log-format", "json", "--stats"]).arg(&stats));
+    let shown = wait(&chain, "the execution", || {
+        let shown = chain.run(&["request", "show", &id, "--json"]).ok().json();
+        (shown["status"] == "executed").then_some(shown)
+    });
+    let execution = &shown["executions"][0];
+    assert_eq!(execution["executor"].as_str().unwrap(), chain.account(3).to_string().to_lowercase());
+    assert!(execution["feeWei"].as_str().unwrap().parse::<u128>().unwrap() > 0);
+    chain.run(&["request", "why", &id]).failed(1, &["is not outstanding", "executed in block"]);
+
+    // one journal, one keeper
+    chain.run_as(3, &["keeper", "run"]).failed(1, &["in use", "stop the other keeper"]);
+    wait(&chain, "the statistics", || {
+        let told = lines(&fs::read_to_string(&stats).unwrap());
+        told.iter().any(|line| line["mined"].as_array().is_some_and(|mined| !mined.is_empty())).then_some(())
+    });
+    let (code, log) = keeper.stop();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(lines(&log).iter().any(|line| line["fields"]["message"] == "keeper stopped"), "{log}");
+}
+
+#[test]
+fn a_dry_run_tells_the_profit_and_sends_nothing() {
+    let chain = Chain::own();
+    let id = chain.register(1).to_string();
+    let stats = chain.home().join("stats.jsonl");
+    let executor = chain.account(3).to_string();
+    let mut command = chain.errand();
+    let keeper = Running::start(
+        command.args(["keeper", "run", "--dry-run", "--executor", &executor, "--stats"]).arg(&stats),
+    );
+    let sent = wait(&chain, "the decision", || {
+        let text = fs::read_to_string(&stats).unwrap_or_default();
+        lines(&text).into_iter().find(|line| line["sent"].as_array().is_some_and(|sent| !sent.is_empty()))
+    });
+    assert_eq!(sent["sent"][0]["requests"][0].as_u64().unwrap().to_string(), id);
+    assert_eq!(sent["sent"][0]["tx"], Value::Null);
+    let (code, log) = keeper.stop();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains("would send") && log.contains("profit"), "{log}");
+    assert_eq!(chain.run(&["request", "show", &id, "--json"]).ok().json()["status"], "outstanding");
+    assert!(!chain.home().join(".errand").exists(), "a rehearsal leaves no journal");
+}
+
+#[test]
+fn a_look_back_leaves_older_requests_out_and_says_so() {
+    let chain = Chain::own();
+    chain.register(1);
+    chain.block_on(chain.anvil.call::<_, serde_json::Value>("evm_increaseTime", (86_400,))).unwrap();
+    chain.mine(2);
+    let young = chain.register(1);
+    let stats = chain.home().join("stats.jsonl");
+    let executor = chain.account(3).to_string();
+    let mut command = chain.errand();
+    let arguments = ["keeper", "run", "--dry-run", "--executor", &executor, "--since", "1h", "--stats"];
+    let keeper = Running::start(command.args(arguments).arg(&stats));
+    let synced = wait(&chain, "the sync", || {
+        let text = fs::read_to_string(&stats).unwrap_or_default();
+        lines(&text).into_iter().find(|line| line["synced"].is_u64())
+    });
+    assert_eq!((&synced["outstanding"], &synced["outside"]), (&json!(1), &json!(1)), "{synced}; {young}");
+    assert_eq!(keeper.stop().0, Some(0));
+}
+
+#[test]
+fn check_tells_what_a_keeper_would_find() {
+    let chain = Chain::shared();
+    let ran = chain.run_as(6, &["keeper", "check"]).ok();
+    for text in ["chain 31337", "all as recorded", "may execute", "journal", "told by"] {
+        assert!(ran.stdout.contains(text), "`{text}` is not in:\n{}", ran.stdout);
+    }
+    assert!(!chain.home().join(".errand").exists(), "looking leaves no trace");
+    let mut poor = chain.errand();
+    poor.env("ERRAND_PRIVATE_KEY", format!("0x{}", "22".repeat(32))).args(["keeper", "check"]);
+    run(&mut poor).failed(1, &["has no ETH to buy gas with"]);
+    let journal = chain.home().join("not-a-journal");
+    fs::write(&journal, "text").unwrap();
+    let mut damaged = chain.signing(6);
+    run(damaged.args(["keeper", "check", "--journal"]).arg(&journal)).failed(1, &["damaged or no journal"]);
+}

@@ -1,0 +1,207 @@
+//! Checks: whether a Request's call would succeed now, and what that depends on.
+
+use crate::{
+    book::Outstanding,
+    contracts::Contracts,
+    requests,
+    simulator::{Job, Simulator, SimulatorError},
+    turn::Terms,
+};
+use alloy::primitives::{Address, Bytes, map::HashMap};
+use errand_sim::{AccountUse, Changes, EnvSeen, Environment, HaltReason, Mirror, Outcome, ReadSet, Run};
+use errand_types::{NextBlock, RequestId};
+use serde::Serialize;
+
+/// Gas that is assumed to be charged before a quote says better, for a fee that is inserted.
+pub const FIRST_EXPECTED_GAS: u64 = 150_000;
+
+/// What a check says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "verdict")]
+pub enum Verdict {
+    /// The call succeeds.
+    Succeeds,
+    /// The call reverts: the Request waits.
+    Waits {
+        /// The target's revert data.
+        reason: Bytes,
+    },
+    /// The call runs out of gas or does what the EVM forbids.
+    Halts {
+        /// What happened.
+        reason: HaltReason,
+    },
+    /// The call saw something that only the whole transaction can show: the quote decides.
+    Undecided,
+    /// The call could not be run. Never taken for a failure.
+    Unknown {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Verdict {
+    /// Whether a quote is worth making.
+    pub const fn may_execute(&self) -> bool {
+        matches!(self, Self::Succeeds | Self::Undecided)
+    }
+}
+
+/// A Request's last check.
+#[derive(Clone, Debug)]
+pub struct Check {
+    /// The run of the target's frame, with what it read.
+    pub run: Run,
+    /// What it ran in.
+    pub environment: Environment,
+    /// What it says.
+    pub verdict: Verdict,
+    /// The call carries a fee, which follows the base fee.
+    pub carries_fee: bool,
+}
+
+impl Check {
+    /// Whether the outcome is still true after `changes`, in `environment`.
+    fn stands(&self, changes: &Changes, environment: &Environment) -> bool {
+        let fee_stands = !self.carries_fee || self.environment == *environment;
+        fee_stands
+            && !matches!(self.verdict, Verdict::Unknown { .. })
+            && self.run.reads.is_valid(changes, &self.environment, environment)
+    }
+}
+
+/// Who checks, and under what terms.
+#[derive(Clone, Copy, Debug)]
+pub struct Checker<'a> {
+    /// The contracts.
+    pub contracts: &'a Contracts,
+    /// The Registry's terms.
+    pub terms: &'a Terms,
+    /// The executor: what ORIGIN returns.
+    pub executor: Address,
+    /// What GASPRICE returns, in wei per gas.
+    pub gas_price: u128,
+}
+
+impl Checker<'_> {
+    /// The target's frame for a Request.
+    pub fn job(&self, entry: &Outstanding, next: &NextBlock, expected_gas: u64) -> Job {
+        let price = self.terms.paid_gas_price(next, self.gas_price);
+        let fee = requests::inserted_fee(entry, expected_gas, price, self.terms.auto_per_eth);
+        let call = requests::check_call(entry, self.contracts, self.executor, self.gas_price, fee);
+        Job::Frame { call, transient: vec![requests::calling(self.contracts)] }
+    }
+
+    /// What the frame runs in.
+    pub const fn environment(&self, next: &NextBlock) -> Environment {
+        Environment { block: *next, gas_price: self.gas_price }
+    }
+
+    /// Reads the verdict from the run of a target's frame.
+    pub fn verdict(&self, mirror: &Mirror, entry: &Outstanding, run: &Run) -> Verdict {
+        match &run.outcome {
+            Outcome::Unknown(unknown) => Verdict::Unknown { reason: unknown.to_string() },
+            _ if self.needs_transaction(mirror, entry, &run.reads) => Verdict::Undecided,
+            Outcome::Success { .. } => Verdict::Succeeds,
+            Outcome::Revert { output, .. } => Verdict::Waits { reason: output.clone() },
+            Outcome::Halt { reason, .. } => Verdict::Halts { reason: *reason },
+        }
+    }
+
+    /// Whether the run saw something that is otherwise in the whole transaction than in the frame alone.
+    fn needs_transaction(&self, mirror: &Mirror, entry: &Outstanding, reads: &ReadSet) -> bool {
+        let request = &entry.request;
+        let forwarder = self.contracts.forwarder(request.verifyUser, request.insertFeeAmount);
+        let paid = [forwarder, self.contracts.registry, self.executor];
+        let part = [self.contracts.registry, self.contracts.auto_payments, self.terms.gate];
+        let account = |address: &Address| mirror.account_id(*address);
+        reads.env().intersects(EnvSeen::ORIGIN | EnvSeen::GAS | EnvSeen::GAS_PRICE)
+            || paid
+                .iter()
+                .filter_map(account)
+                .any(|id| reads.account(id).is_some_and(|used| used.intersects(AccountUse::BALANCE)))
+            || part.iter().filter_map(account).any(|id| reads.entered(id))
+    }
+
+    /// Checks one Request.
+    pub async fn check(
+        &self,
+        simulator: &mut Simulator,
+        next: &NextBlock,
+        entry: &Outstanding,
+    ) -> Result<Check, SimulatorError> {
+        let run = simulator.run_one(next, self.job(entry, next, FIRST_EXPECTED_GAS)).await?;
+        let verdict = self.verdict(simulator.mirror(), entry, &run);
+        Ok(Check {
+            run,
+            environment: self.environment(next),
+            verdict,
+            carries_fee: entry.request.insertFeeAmount,
+        })
+    }
+}
+
+/// The last checks of all outstanding Requests. A check stands as long as nothing that it read has changed.
+#[derive(Debug, Default)]
+pub struct Checks {
+    checks: HashMap<RequestId, Check>,
+}
+
+impl Checks {
+    /// The check of a Request, if it has a valid one.
+    pub fn get(&self, id: RequestId) -> Option<&Check> {
+        self.checks.get(&id)
+    }
+
+    /// The Requests whose quote is worth making.
+    pub fn executable(&self) -> impl Iterator<Item = RequestId> {
+        self.checks.iter().filter(|(_, check)| check.verdict.may_execute()).map(|(id, _)| *id)
+    }
+
+    /// How many checks stand.
+    pub fn len(&self) -> usize {
+        self.checks.len()
+    }
+
+    /// Whether no check stands.
+    pub fn is_empty(&self) -> bool {
+        self.checks.is_empty()
+    }
+
+    /// Forgets a Request.
+    pub fn remove(&mut self, id: RequestId) {
+        self.checks.remove(&id);
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.checks.clear();
+    }
+
+    /// Drops what the changes of the state, or the next block's environment, may have made untrue.
+    pub fn invalidate(&mut self, changes: &Changes, environment: &Environment) {
+        self.checks.retain(|_, check| check.stands(changes, environment));
+    }
+
+    /// Checks every Request that has no standing check. Returns how many were checked.
+    pub async fn refresh<'a>(
+        &mut self,
+        checker: &Checker<'_>,
+        simulator: &mut Simulator,
+        next: &NextBlock,
+        outstanding: impl Iterator<Item = &'a Outstanding>,
+    ) -> Result<usize, SimulatorError> {
+        let dirty: Vec<_> = outstanding.filter(|entry| !self.checks.contains_key(&entry.id)).collect();
+        let jobs: Vec<_> = dirty.iter().map(|entry| checker.job(entry, next, FIRST_EXPECTED_GAS)).collect();
+        let runs = simulator.run_all(next, &jobs).await?;
+        for (entry, run) in dirty.iter().zip(runs) {
+            let verdict = checker.verdict(simulator.mirror(), entry, &run);
+            let carries_fee = entry.request.insertFeeAmount;
+            self.checks.insert(
+                entry.id,
+                Check { run, environment: checker.environment(next), verdict, carries_fee },
+            );
+        }
+        Ok(dirty.len())
+    }
+}

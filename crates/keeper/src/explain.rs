@@ -1,0 +1,123 @@
+//! Why a Request is, or is not, executed: what `errand request why` shows.
+
+use crate::{
+    book::Outstanding,
+    check::{Check, Checker, Verdict},
+    contracts::Contracts,
+    engine::{EngineError, Policy},
+    planner::{BatchLimits, TRANSACTION_GAS_CAP},
+    pricing::Balance,
+    quote::{Quoted, Quoter},
+    simulator::Simulator,
+    turn::{self, Terms, Turn},
+};
+use alloy::primitives::{Address, Bytes, U256};
+use errand_sim::Dependencies;
+use errand_types::{BlockHead, NextBlock, RequestId};
+use serde::Serialize;
+
+/// What a quote of the whole transaction says.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "result")]
+pub enum QuoteExplanation {
+    /// It executes.
+    Executes {
+        /// Gas of a transaction with this Request alone.
+        gas: u64,
+        /// Gas units that the user is charged.
+        charged_gas: u64,
+        /// What it earns and costs, in wei.
+        balance: Balance,
+        /// Whether that satisfies the profit rule.
+        pays: bool,
+    },
+    /// It fails; the Registry's error.
+    Fails {
+        /// Revert data.
+        reason: Bytes,
+    },
+    /// It could not be run.
+    Unknown {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Why a Request is, or is not, executed in the block after `head`.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Explanation {
+    /// The Request.
+    pub id: RequestId,
+    /// The block whose state it is about.
+    pub head: BlockHead,
+    /// The environment that was assumed.
+    pub next: NextBlock,
+    /// Whether the call would succeed.
+    pub verdict: Verdict,
+    /// What the outcome depends on.
+    pub reads: Dependencies,
+    /// What the gate says about the executor.
+    pub turn: Turn,
+    /// The gate.
+    pub gate: Address,
+    /// The price per gas that the Registry pays, in wei.
+    pub gas_price: u128,
+    /// AUTO base units per ETH, times 1e18, where the oracle answers.
+    pub auto_per_eth: Option<U256>,
+    /// The whole transaction, from an executor whose turn it is. Only where the check leaves it open or says
+    /// that the call succeeds, and only while the gate allows it: what the gate refuses cannot be quoted.
+    pub quote: Option<QuoteExplanation>,
+}
+
+/// Explains one Request on the simulator's state, at Unix time `now`.
+pub async fn explain(
+    simulator: &mut Simulator,
+    contracts: &Contracts,
+    policy: &Policy,
+    entry: &Outstanding,
+    now: u64,
+) -> Result<Explanation, EngineError> {
+    let head = *simulator.head();
+    let next = simulator.next_block(now);
+    let terms = Terms::read(simulator, &next, contracts.registry)
+        .await?
+        .ok_or(EngineError::NoRegistry(contracts.registry))?;
+    let gas_price = u128::from(next.base_fee) + policy.tip;
+    let executor = policy.executor;
+    let checker = Checker { contracts, terms: &terms, executor, gas_price };
+    let Check { run, verdict, .. } = checker.check(simulator, &next, entry).await?;
+    let turn = turn::turn(simulator, &next, contracts, terms.gate, executor, &[entry.id]).await?;
+    let quote = if verdict.may_execute() && turn.covers(next.number) {
+        let gas = policy.max_batch_gas.min(TRANSACTION_GAS_CAP).min(next.gas_limit);
+        let opening_gas = turn.opening_gas().min(policy.max_opening_gas);
+        let limits = BatchLimits { gas, entries: 1 };
+        let quoter =
+            Quoter { contracts, terms: &terms, executor, rule: &policy.rule, limits, gas_price, opening_gas };
+        let quoted = quoter.each(simulator, &next, &[(entry.clone(), None)]).await?.pop();
+        quoted.map(|quoted| match quoted {
+            Quoted::Executes(quote) => QuoteExplanation::Executes {
+                gas: quote.gas,
+                charged_gas: quote.expected_gas,
+                balance: quote.balance,
+                pays: quote.balance.satisfies(policy.rule.min_profit),
+            },
+            Quoted::Fails(reason) => QuoteExplanation::Fails { reason },
+            Quoted::Unknown(reason) => QuoteExplanation::Unknown { reason },
+        })
+    } else {
+        None
+    };
+    Ok(Explanation {
+        id: entry.id,
+        head,
+        next,
+        verdict,
+        reads: simulator.mirror().dependencies(&run.reads),
+        turn,
+        gate: terms.gate,
+        gas_price: terms.paid_gas_price(&next, gas_price),
+        auto_per_eth: terms.auto_per_eth,
+        quote,
+    })
+}

@@ -1,0 +1,210 @@
+//! The book at start: from the journal where it is still true, and from logs.
+
+use crate::{
+    book::{Book, BookError, Completeness, Outstanding},
+    contracts::Contracts,
+};
+use alloy::{
+    eips::{BlockId, BlockNumHash},
+    primitives::{B256, Bytes, U256},
+    rpc::types::{Block, TransactionRequest},
+    sol_types::{SolCall, SolEvent},
+};
+use errand_bindings::IRegistry;
+use errand_chain::{Endpoint, EndpointError, LogQuery, SyncError, SyncProgress, sync_logs};
+use errand_journal::{Batch, Journal, JournalError, Snapshot};
+use errand_types::{BlockHead, RequestId};
+
+/// Kind of the journal's records and name of its snapshot.
+const REQUEST: &str = "request";
+const BOOK: &str = "book";
+/// Hashes that are asked for with one call.
+const SLICE: u64 = 2_000;
+
+/// Why there is no book.
+#[derive(Debug, thiserror::Error)]
+pub enum BookSyncError {
+    /// The logs are not complete.
+    #[error(transparent)]
+    Logs(#[from] SyncError),
+    /// A log does not decode.
+    #[error(transparent)]
+    Book(#[from] BookError),
+    /// The journal failed.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The node could not be asked.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// The Registry's hashes say otherwise than the node's logs.
+    #[error(
+        "the node's logs and the Registry's hashes contradict each other for {} Requests, the first is {first}: \
+         the node withholds or invents logs, use another one",
+        count
+    )]
+    Contradicted {
+        /// How many Requests.
+        count: usize,
+        /// The first of them.
+        first: RequestId,
+    },
+    /// The Registry's answer does not decode.
+    #[error("the Registry's answer to `{0}` does not decode")]
+    BadAnswer(&'static str),
+}
+
+/// A book at a block.
+#[derive(Debug)]
+pub struct Synced {
+    /// The book.
+    pub book: Book,
+    /// How it compares with the Registry's hashes.
+    pub completeness: Completeness,
+    /// The block from which logs were read.
+    pub from_block: u64,
+}
+
+/// Brings the book to `head`: what the journal kept, and the logs since.
+///
+/// `first_block` is where to begin where the journal has nothing.
+pub async fn sync_book(
+    endpoint: &Endpoint,
+    contracts: &Contracts,
+    journal: Option<&Journal>,
+    first_block: u64,
+    head: &BlockHead,
+    progress: &mut (impl SyncProgress + ?Sized),
+) -> Result<Synced, BookSyncError> {
+    if let Some((block, book)) = restore(endpoint, contracts, journal, head).await? {
+        let synced = sync_from(endpoint, contracts, book, block.number + 1, head, progress).await?;
+        if synced.completeness.is_consistent() {
+            return Ok(synced);
+        }
+        tracing::warn!("the journal's book contradicts the Registry; reading all logs again");
+    }
+    let book = Book::new(contracts.registry);
+    let synced = sync_from(endpoint, contracts, book, first_block, head, progress).await?;
+    match synced.completeness.contradicted.first() {
+        Some(first) => {
+            Err(BookSyncError::Contradicted { count: synced.completeness.contradicted.len(), first: *first })
+        }
+        None => Ok(synced),
+    }
+}
+
+/// Keeps the book as of `head`, and what changed in it since it was kept last.
+pub fn keep_book<'a>(
+    journal: &Journal,
+    head: &BlockHead,
+    changed: impl IntoIterator<Item = (RequestId, Option<&'a Outstanding>)>,
+) -> Result<(), JournalError> {
+    let mut batch = Batch::new();
+    for (id, entry) in changed {
+        match entry.and_then(|entry| serde_json::to_vec(entry).ok()) {
+            Some(bytes) => batch.put(REQUEST, id.0.to_be_bytes(), bytes),
+            None => batch.delete(REQUEST, id.0.to_be_bytes()),
+        };
+    }
+    let block = BlockNumHash::new(head.number, head.hash);
+    batch.snapshot(BOOK, Snapshot { block, bytes: Vec::new() });
+    journal.write(batch)
+}
+
+/// Keeps the whole book in place of what was kept.
+pub fn keep_whole_book(journal: &Journal, head: &BlockHead, book: &Book) -> Result<(), JournalError> {
+    let mut batch = Batch::new();
+    batch.clear(REQUEST);
+    for entry in book.iter() {
+        if let Ok(bytes) = serde_json::to_vec(entry) {
+            batch.put(REQUEST, entry.id.0.to_be_bytes(), bytes);
+        }
+    }
+    let block = BlockNumHash::new(head.number, head.hash);
+    batch.snapshot(BOOK, Snapshot { block, bytes: Vec::new() });
+    journal.write(batch)
+}
+
+/// The book that the journal kept, if its block is canonical and not above the head.
+async fn restore(
+    endpoint: &Endpoint,
+    contracts: &Contracts,
+    journal: Option<&Journal>,
+    head: &BlockHead,
+) -> Result<Option<(BlockNumHash, Book)>, BookSyncError> {
+    let Some(journal) = journal else { return Ok(None) };
+    let Some(Snapshot { block, .. }) = journal.snapshot(BOOK)? else { return Ok(None) };
+    if block.number > head.number || canonical_hash(endpoint, block.number).await? != Some(block.hash) {
+        return Ok(None);
+    }
+    let mut entries = Vec::new();
+    for record in journal.records(REQUEST)? {
+        match serde_json::from_slice::<Outstanding>(&record.bytes) {
+            Ok(entry) => entries.push(entry),
+            // Written by another version: the logs have it all.
+            Err(_) => return Ok(None),
+        }
+    }
+    Ok(Some((block, Book::from_outstanding(contracts.registry, entries))))
+}
+
+async fn sync_from(
+    endpoint: &Endpoint,
+    contracts: &Contracts,
+    mut book: Book,
+    from_block: u64,
+    head: &BlockHead,
+    progress: &mut (impl SyncProgress + ?Sized),
+) -> Result<Synced, BookSyncError> {
+    if from_block <= head.number {
+        let query = LogQuery {
+            addresses: vec![contracts.registry],
+            events: vec![
+                IRegistry::HashedReqAdded::SIGNATURE_HASH,
+                IRegistry::HashedReqExecuted::SIGNATURE_HASH,
+                IRegistry::HashedReqCancelled::SIGNATURE_HASH,
+            ],
+        };
+        book.apply_history(&sync_logs(endpoint, &query, from_block, head, progress).await?)?;
+    }
+    let completeness = book.compare(&hashes(endpoint, contracts, head).await?);
+    Ok(Synced { book, completeness, from_block })
+}
+
+/// The hashes of all Requests, at the head.
+async fn hashes(
+    endpoint: &Endpoint,
+    contracts: &Contracts,
+    head: &BlockHead,
+) -> Result<Vec<B256>, BookSyncError> {
+    let length =
+        call(endpoint, contracts, head, IRegistry::getHashedReqsLenCall {}, "getHashedReqsLen").await?;
+    let length = length.saturating_to::<u64>();
+    let mut all = Vec::new();
+    let mut from = 0;
+    while from < length {
+        let to = length.min(from + SLICE);
+        let slice = IRegistry::getHashedReqsSliceCall { from: U256::from(from), to: U256::from(to) };
+        all.extend(call(endpoint, contracts, head, slice, "getHashedReqsSlice").await?);
+        from = to;
+    }
+    Ok(all)
+}
+
+async fn call<C: SolCall>(
+    endpoint: &Endpoint,
+    contracts: &Contracts,
+    head: &BlockHead,
+    call: C,
+    name: &'static str,
+) -> Result<C::Return, BookSyncError> {
+    let request =
+        TransactionRequest::default().to(contracts.registry).input(Bytes::from(call.abi_encode()).into());
+    let answer: Bytes = endpoint.request("eth_call", (request, BlockId::hash(head.hash))).await?;
+    C::abi_decode_returns(&answer).map_err(|_| BookSyncError::BadAnswer(name))
+}
+
+async fn canonical_hash(endpoint: &Endpoint, number: u64) -> Result<Option<B256>, BookSyncError> {
+    let block: Option<Block> =
+        endpoint.request("eth_getBlockByNumber", (BlockId::number(number), false)).await?;
+    Ok(block.map(|block| block.header.hash))
+}

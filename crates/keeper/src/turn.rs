@@ -1,0 +1,184 @@
+//! Whose turn it is: the gate's answer, evaluated in the next block's environment.
+
+use crate::{
+    contracts::Contracts,
+    simulator::{Job, Simulator, SimulatorError},
+};
+use alloy::{
+    primitives::{Address, Bytes, U256},
+    sol_types::SolCall,
+};
+use errand_bindings::{IExecutorGate, IRegistry};
+use errand_sim::{Outcome, Run};
+use errand_types::{CallSpec, NextBlock, RequestId};
+use serde::Serialize;
+
+/// Gas that the Registry gives its gate.
+const AUTHORIZE_GAS: u64 = 500_000;
+/// What of the gate's gas is charged to the Requests at most.
+const AUTHORIZE_CHARGED: u64 = 10_000;
+/// Remembering a grant: writing a slot that is not zero, cold.
+const GRANT_WRITE_GAS: u64 = 5_000;
+/// Gas for reading a view.
+const VIEW_GAS: u64 = 1_000_000;
+
+/// What the gate says about the executor in the next block.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "turn")]
+pub enum Turn {
+    /// It may execute.
+    Granted {
+        /// The last block for which the grant holds.
+        until: u64,
+        /// Gas of the turn's first transaction that no Request is charged: the draw, and remembering the grant.
+        /// 0 when the Registry remembers it already.
+        opening_gas: u64,
+    },
+    /// It may not.
+    Refused,
+    /// The gate reverted: nobody may execute now.
+    Failed {
+        /// Its revert data.
+        reason: Bytes,
+    },
+    /// The gate could not be evaluated.
+    Unknown {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Turn {
+    /// Whether a transaction that is included in block `number` would be allowed.
+    pub const fn covers(&self, number: u64) -> bool {
+        matches!(self, Self::Granted { until, .. } if *until >= number)
+    }
+
+    /// Gas that opening the turn costs beyond what is charged.
+    pub const fn opening_gas(&self) -> u64 {
+        match self {
+            Self::Granted { opening_gas, .. } => *opening_gas,
+            _ => 0,
+        }
+    }
+
+    /// The name of the answer.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Granted { .. } => "granted",
+            Self::Refused => "refused",
+            Self::Failed { .. } => "failed",
+            Self::Unknown { .. } => "unknown",
+        }
+    }
+}
+
+/// Evaluates the gate for `executor` and `ids` on the simulator's state.
+pub async fn turn(
+    simulator: &mut Simulator,
+    next: &NextBlock,
+    contracts: &Contracts,
+    gate: Address,
+    executor: Address,
+    ids: &[RequestId],
+) -> Result<Turn, SimulatorError> {
+    let ids = ids.iter().map(|id| U256::from(id.0)).collect();
+    let call = CallSpec {
+        origin: executor,
+        caller: contracts.registry,
+        to: gate,
+        data: IExecutorGate::authorizeCall { executor, ids }.abi_encode().into(),
+        value: U256::ZERO,
+        gas_limit: AUTHORIZE_GAS,
+        gas_price: u128::from(next.base_fee),
+    };
+    let run = simulator.run_one(next, Job::Frame { call, transient: Vec::new() }).await?;
+    let granted = view(simulator, next, contracts.registry, IRegistry::grantCall {}).await?;
+    let is_remembered = granted
+        .is_some_and(|grant| grant.executor == executor && grant.untilBlock >= U256::from(next.number));
+    Ok(match read(&run, next) {
+        Turn::Granted { until, .. } if is_remembered => Turn::Granted { until, opening_gas: 0 },
+        turn => turn,
+    })
+}
+
+/// The gate's answer, before asking whether the Registry remembers one.
+fn read(run: &Run, next: &NextBlock) -> Turn {
+    match &run.outcome {
+        Outcome::Success { output, gas_used, .. } => {
+            match IExecutorGate::authorizeCall::abi_decode_returns(output) {
+                Ok(answer) => {
+                    let until = answer.grantedUntil.to::<u64>();
+                    // A grant for this block alone is not remembered.
+                    let remembering = if until > next.number { GRANT_WRITE_GAS } else { 0 };
+                    let opening_gas = gas_used.saturating_sub(AUTHORIZE_CHARGED) + remembering;
+                    if until >= next.number { Turn::Granted { until, opening_gas } } else { Turn::Refused }
+                }
+                Err(_) => Turn::Failed { reason: output.clone() },
+            }
+        }
+        Outcome::Revert { output, .. } => Turn::Failed { reason: output.clone() },
+        Outcome::Halt { .. } => Turn::Failed { reason: Bytes::new() },
+        Outcome::Unknown(unknown) => Turn::Unknown { reason: unknown.to_string() },
+    }
+}
+
+/// Reads a view on the simulator's state; `None` when it reverts or answers something else.
+async fn view<C: SolCall>(
+    simulator: &mut Simulator,
+    next: &NextBlock,
+    to: Address,
+    call: C,
+) -> Result<Option<C::Return>, SimulatorError> {
+    let call = CallSpec {
+        origin: Address::ZERO,
+        caller: Address::ZERO,
+        to,
+        data: call.abi_encode().into(),
+        value: U256::ZERO,
+        gas_limit: VIEW_GAS,
+        gas_price: 0,
+    };
+    let run = simulator.run_one(next, Job::Frame { call, transient: Vec::new() }).await?;
+    Ok(match &run.outcome {
+        Outcome::Success { output, .. } => C::abi_decode_returns(output).ok(),
+        _ => None,
+    })
+}
+
+/// What the Registry goes by, read from its state: who is asked, what is charged, what AUTO is worth.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Terms {
+    /// The gate.
+    pub gate: Address,
+    /// What fees are computed from.
+    pub fees: IRegistry::FeeSettings,
+    /// AUTO base units per ETH, times 1e18; `None` when the oracle has no answer.
+    pub auto_per_eth: Option<U256>,
+}
+
+impl Terms {
+    /// Reads the terms on the simulator's state; `None` when the Registry does not answer as one should.
+    pub async fn read(
+        simulator: &mut Simulator,
+        next: &NextBlock,
+        registry: Address,
+    ) -> Result<Option<Self>, SimulatorError> {
+        let Some(gate) = view(simulator, next, registry, IRegistry::gateCall {}).await? else {
+            return Ok(None);
+        };
+        let Some(fees) = view(simulator, next, registry, IRegistry::feeSettingsCall {}).await? else {
+            return Ok(None);
+        };
+        let Some(oracle) = view(simulator, next, registry, IRegistry::priceOracleCall {}).await? else {
+            return Ok(None);
+        };
+        let price = view(simulator, next, oracle, errand_bindings::IPriceOracle::autoPerEthCall {}).await?;
+        Ok(Some(Self { gate, fees, auto_per_eth: price.filter(|price| !price.is_zero()) }))
+    }
+
+    /// The price per gas that the Registry pays for a transaction that offers `gas_price`.
+    pub fn paid_gas_price(&self, next: &NextBlock, gas_price: u128) -> u128 {
+        gas_price.min(u128::from(next.base_fee) + self.fees.tipCapWei.to::<u128>())
+    }
+}

@@ -1,0 +1,480 @@
+//! The state that runs read, at the head of the chain.
+
+use crate::{
+    changes::{AccountChange, Changes},
+    reads::{AccountRead, AccountUse, Dependencies, ReadSet},
+};
+use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
+use errand_types::{AccountState, AccountWrite, BlockHead, LoadedState, Slot, StateKeys, WriteSet};
+use revm::{
+    bytecode::Bytecode,
+    state::{AccountId as RevmAccountId, AccountInfo},
+};
+use rustc_hash::FxHashMap;
+use std::collections::VecDeque;
+
+/// Names an account of one mirror. Ids are dense and never reused, not even after an eviction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountId(u32);
+
+/// Names a slot of one mirror. Ids are dense and never reused, not even after an eviction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SlotId(u32);
+
+impl AccountId {
+    /// The machine carries ids of its own type along, which saves it a lookup per slot.
+    pub(crate) fn from_revm(id: RevmAccountId) -> Option<Self> {
+        u32::try_from(id.get()).ok().map(Self)
+    }
+
+    /// The id as an index into a table that has a row per account.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl SlotId {
+    /// The id as an index into a table that has a row per slot.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// State was loaded at another block than the mirror's head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("state of block {loaded} was offered to a mirror of block {head}")]
+pub struct InsertError {
+    /// The block it was loaded at.
+    pub loaded: B256,
+    /// The mirror's head.
+    pub head: B256,
+}
+
+/// A block does not build on the mirror's head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("block {offered} builds on {parent}, but the mirror is at {head}")]
+pub struct NotTheNextBlock {
+    /// The block that was offered.
+    pub offered: B256,
+    /// Its parent.
+    pub parent: B256,
+    /// The mirror's head.
+    pub head: B256,
+}
+
+/// Why a block cannot be undone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UndoError {
+    /// It is not the mirror's head.
+    #[error("block {offered} cannot be undone: the mirror is at {head}")]
+    NotTheHead {
+        /// The block that was to be undone.
+        offered: B256,
+        /// The mirror's head.
+        head: B256,
+    },
+    /// What was there before it is not kept any more. A new mirror has to be built.
+    #[error("the reorganisation is deeper than the {} blocks that are kept", Mirror::DEPTH)]
+    DeeperThanHistory,
+}
+
+/// How much a mirror holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MirrorSize {
+    /// Accounts whose state is known.
+    pub accounts: usize,
+    /// Slots whose value is known.
+    pub slots: usize,
+    /// Different codes.
+    pub codes: usize,
+}
+
+#[derive(Debug)]
+struct AccountCell {
+    address: Address,
+    /// `None`: not known. Code is shared between accounts that have the same.
+    info: Option<AccountInfo>,
+    /// Kept per account, so that a contract that chooses colliding keys slows down only itself.
+    slots: FxHashMap<U256, SlotId>,
+}
+
+#[derive(Debug)]
+struct SlotCell {
+    account: AccountId,
+    key: U256,
+    /// `None`: not known.
+    value: Option<U256>,
+}
+
+/// What is needed to take the head back.
+#[derive(Debug)]
+struct Applied {
+    parent: BlockHead,
+    /// Values before the block, of what it changed.
+    accounts: Vec<(AccountId, AccountInfo)>,
+    slots: Vec<(SlotId, U256)>,
+    /// What was loaded while the block was the head. Its value before the block is not known.
+    loaded_accounts: Vec<AccountId>,
+    loaded_slots: Vec<SlotId>,
+}
+
+/// A copy of the part of the state that runs have read, at one block.
+///
+/// Two phases alternate: [`insert`](Self::insert), [`apply`](Self::apply) and [`undo`](Self::undo) need it
+/// exclusively; any number of [`Runner`](crate::Runner)s share it in between. Its owner decides which block it
+/// is at: while state is being loaded for it, the next block waits.
+///
+/// What is in it is *tracked*: it follows the chain as far as the write sets are complete. What is not in it is
+/// unknown, not zero.
+#[derive(Debug)]
+pub struct Mirror {
+    head: BlockHead,
+    ids: FxHashMap<Address, AccountId>,
+    accounts: Vec<AccountCell>,
+    slots: Vec<SlotCell>,
+    codes: FxHashMap<B256, Bytecode>,
+    /// The last blocks, oldest first; the last is the head.
+    history: VecDeque<Applied>,
+}
+
+impl Mirror {
+    /// How many blocks can be undone.
+    pub const DEPTH: usize = 64;
+
+    /// An empty mirror at a block.
+    pub fn new(head: BlockHead) -> Self {
+        Self {
+            head,
+            ids: FxHashMap::default(),
+            accounts: Vec::new(),
+            slots: Vec::new(),
+            codes: FxHashMap::default(),
+            history: VecDeque::with_capacity(Self::DEPTH),
+        }
+    }
+
+    /// The block it is at.
+    pub const fn head(&self) -> &BlockHead {
+        &self.head
+    }
+
+    /// Takes in state that was read at the block with hash `at`, which has to be the head.
+    ///
+    /// What it did not know becomes tracked. The result names what it knew differently: then a write set was
+    /// incomplete, outcomes that depend on it are void, and the loaded value counts.
+    pub fn insert(&mut self, at: B256, loaded: LoadedState) -> Result<Changes, InsertError> {
+        if at != self.head.hash {
+            return Err(InsertError { loaded: at, head: self.head.hash });
+        }
+        let mut changes = Changes::default();
+        let (mut fresh_accounts, mut fresh_slots) = (Vec::new(), Vec::new());
+        for (address, state) in loaded.accounts {
+            let id = self.intern_account(address);
+            let info = self.account_info(id, state);
+            let Some(cell) = self.accounts.get_mut(id.index()) else { continue };
+            match &cell.info {
+                Some(known) if *known == info => continue,
+                Some(known) => changes.add_account(id, difference(known, &info)),
+                None => {}
+            }
+            cell.info = Some(info);
+            fresh_accounts.push(id);
+        }
+        for (slot, value) in loaded.slots {
+            let id = self.intern_slot(slot);
+            let Some(cell) = self.slots.get_mut(id.index()) else { continue };
+            match cell.value {
+                Some(known) if known == value => continue,
+                Some(_) => changes.add_slot(id),
+                None => {}
+            }
+            cell.value = Some(value);
+            fresh_slots.push(id);
+        }
+        if let Some(last) = self.history.back_mut() {
+            last.loaded_accounts.append(&mut fresh_accounts);
+            last.loaded_slots.append(&mut fresh_slots);
+        }
+        Ok(changes)
+    }
+
+    /// Moves to the next block. The result names what is tracked and has another value now; writes to what is
+    /// not tracked are ignored.
+    pub fn apply(&mut self, head: BlockHead, writes: &WriteSet) -> Result<Changes, NotTheNextBlock> {
+        if head.parent_hash != self.head.hash {
+            return Err(NotTheNextBlock {
+                offered: head.hash,
+                parent: head.parent_hash,
+                head: self.head.hash,
+            });
+        }
+        let mut step = Applied {
+            parent: std::mem::replace(&mut self.head, head),
+            accounts: Vec::new(),
+            slots: Vec::new(),
+            loaded_accounts: Vec::new(),
+            loaded_slots: Vec::new(),
+        };
+        let mut changes = Changes::default();
+        for (address, write) in &writes.accounts {
+            let Some(id) = self.account_id(*address) else { continue };
+            self.write_account(id, write, &mut step, &mut changes);
+            if write.storage_cleared {
+                self.clear_storage(id, *address, writes, &mut step, &mut changes);
+            }
+        }
+        for (slot, value) in &writes.slots {
+            if let Some(id) = self.slot_id(slot) {
+                self.write_slot(id, *value, &mut step, &mut changes);
+            }
+        }
+        if self.history.len() == Self::DEPTH {
+            self.history.pop_front();
+        }
+        self.history.push_back(step);
+        Ok(changes)
+    }
+
+    /// Moves back to the block before `head`, which has to be the head. What the block changed gets its value
+    /// from before; what was loaded since is forgotten, because its value before is not known. The result names
+    /// both. An error changes nothing.
+    pub fn undo(&mut self, head: B256) -> Result<Changes, UndoError> {
+        if head != self.head.hash {
+            return Err(UndoError::NotTheHead { offered: head, head: self.head.hash });
+        }
+        let step = self.history.pop_back().ok_or(UndoError::DeeperThanHistory)?;
+        self.head = step.parent;
+        let mut changes = Changes::default();
+        for (id, before) in step.accounts {
+            // A forgotten value stays forgotten: what was loaded later may have contradicted it.
+            if let Some(info) = self.accounts.get_mut(id.index()).and_then(|cell| cell.info.as_mut()) {
+                changes.add_account(id, difference(info, &before));
+                *info = before;
+            }
+        }
+        for (id, before) in step.slots {
+            if let Some(value) = self.slots.get_mut(id.index()).and_then(|cell| cell.value.as_mut()) {
+                changes.add_slot(id);
+                *value = before;
+            }
+        }
+        for id in step.loaded_accounts {
+            if let Some(cell) = self.accounts.get_mut(id.index()) {
+                cell.info = None;
+                changes.add_account(id, AccountChange::ALL);
+            }
+        }
+        for id in step.loaded_slots {
+            if let Some(cell) = self.slots.get_mut(id.index()) {
+                cell.value = None;
+                changes.add_slot(id);
+            }
+        }
+        Ok(changes)
+    }
+
+    /// Everything whose value is known: what a re-read has to ask for.
+    pub fn tracked(&self) -> StateKeys {
+        StateKeys {
+            accounts: self
+                .accounts
+                .iter()
+                .filter(|cell| cell.info.is_some())
+                .map(|cell| cell.address)
+                .collect(),
+            slots: self
+                .slots
+                .iter()
+                .filter(|cell| cell.value.is_some())
+                .filter_map(|cell| self.slot_of_cell(cell))
+                .collect(),
+        }
+    }
+
+    /// How much it holds.
+    pub fn size(&self) -> MirrorSize {
+        MirrorSize {
+            accounts: self.accounts.iter().filter(|cell| cell.info.is_some()).count(),
+            slots: self.slots.iter().filter(|cell| cell.value.is_some()).count(),
+            codes: self.codes.len(),
+        }
+    }
+
+    /// What is known of an account.
+    pub fn account(&self, address: Address) -> Option<AccountState> {
+        let info = self.info(self.account_id(address)?)?;
+        let code = info.code.as_ref().map(Bytecode::original_bytes).unwrap_or_default();
+        Some(AccountState { balance: info.balance, nonce: info.nonce, code })
+    }
+
+    /// The value of a slot, if it is known.
+    pub fn slot(&self, slot: &Slot) -> Option<U256> {
+        self.value(self.slot_id(slot)?)
+    }
+
+    /// The id of an account that is or was tracked.
+    pub fn account_id(&self, address: Address) -> Option<AccountId> {
+        self.ids.get(&address).copied()
+    }
+
+    /// The id of a slot that is or was tracked.
+    pub fn slot_id(&self, slot: &Slot) -> Option<SlotId> {
+        self.slot_id_in(self.account_id(slot.address)?, slot.key)
+    }
+
+    /// The account that an id names.
+    pub fn address_of(&self, id: AccountId) -> Option<Address> {
+        self.accounts.get(id.index()).map(|cell| cell.address)
+    }
+
+    /// The slot that an id names.
+    pub fn slot_of(&self, id: SlotId) -> Option<Slot> {
+        self.slot_of_cell(self.slots.get(id.index())?)
+    }
+
+    /// Writes a read set out.
+    pub fn dependencies(&self, reads: &ReadSet) -> Dependencies {
+        let account = |(id, used): &(AccountId, AccountUse)| {
+            Some(AccountRead {
+                address: self.address_of(*id)?,
+                balance: used.intersects(AccountUse::BALANCE),
+                nonce: used.intersects(AccountUse::NONCE),
+                entered: used.intersects(AccountUse::ENTERED),
+            })
+        };
+        Dependencies {
+            accounts: reads.accounts().iter().filter_map(account).collect(),
+            slots: reads
+                .slots()
+                .iter()
+                .filter_map(|id| Some((self.slot_of(*id)?, self.value(*id))))
+                .collect(),
+            environment: reads.env().names().map(str::to_owned).collect(),
+        }
+    }
+
+    pub(crate) fn info(&self, id: AccountId) -> Option<&AccountInfo> {
+        self.accounts.get(id.index())?.info.as_ref()
+    }
+
+    pub(crate) fn value(&self, id: SlotId) -> Option<U256> {
+        self.slots.get(id.index())?.value
+    }
+
+    pub(crate) fn slot_id_in(&self, account: AccountId, key: U256) -> Option<SlotId> {
+        self.accounts.get(account.index())?.slots.get(&key).copied()
+    }
+
+    /// The hash of a block, if it is among the last ones.
+    pub(crate) fn block_hash(&self, number: u64) -> Option<B256> {
+        std::iter::once(&self.head)
+            .chain(self.history.iter().rev().map(|step| &step.parent))
+            .find(|head| head.number == number)
+            .map(|head| head.hash)
+    }
+
+    fn slot_of_cell(&self, cell: &SlotCell) -> Option<Slot> {
+        Some(Slot { address: self.address_of(cell.account)?, key: cell.key })
+    }
+
+    fn intern_account(&mut self, address: Address) -> AccountId {
+        let next = AccountId(u32::try_from(self.accounts.len()).unwrap_or(u32::MAX));
+        let id = *self.ids.entry(address).or_insert(next);
+        if id == next {
+            self.accounts.push(AccountCell { address, info: None, slots: FxHashMap::default() });
+        }
+        id
+    }
+
+    fn intern_slot(&mut self, slot: Slot) -> SlotId {
+        let account = self.intern_account(slot.address);
+        let next = SlotId(u32::try_from(self.slots.len()).unwrap_or(u32::MAX));
+        let Some(cell) = self.accounts.get_mut(account.index()) else { return next };
+        let id = *cell.slots.entry(slot.key).or_insert(next);
+        if id == next {
+            self.slots.push(SlotCell { account, key: slot.key, value: None });
+        }
+        id
+    }
+
+    fn account_info(&mut self, id: AccountId, state: AccountState) -> AccountInfo {
+        let (code_hash, code) = self.code(state.code);
+        AccountInfo {
+            balance: state.balance,
+            nonce: state.nonce,
+            code_hash,
+            account_id: RevmAccountId::new(id.index()),
+            code: Some(code),
+        }
+    }
+
+    /// The analysed form of a code, made once per different code.
+    fn code(&mut self, code: Bytes) -> (B256, Bytecode) {
+        let hash = keccak256(&code);
+        let analysed = self.codes.entry(hash).or_insert_with(|| {
+            // What looks like a delegation but is none is ordinary code, that starts with a missing opcode.
+            Bytecode::new_raw_checked(code.clone()).unwrap_or_else(|_| Bytecode::new_legacy(code))
+        });
+        (hash, analysed.clone())
+    }
+
+    fn write_account(
+        &mut self,
+        id: AccountId,
+        write: &AccountWrite,
+        step: &mut Applied,
+        changes: &mut Changes,
+    ) {
+        let code = write.code.clone().map(|code| self.code(code));
+        let Some(info) = self.accounts.get_mut(id.index()).and_then(|cell| cell.info.as_mut()) else {
+            return;
+        };
+        let before = info.clone();
+        info.balance = write.balance.unwrap_or(info.balance);
+        info.nonce = write.nonce.unwrap_or(info.nonce);
+        if let Some((hash, code)) = code {
+            info.code_hash = hash;
+            info.code = Some(code);
+        }
+        if before != *info {
+            changes.add_account(id, difference(&before, info));
+            step.accounts.push((id, before));
+        }
+    }
+
+    fn clear_storage(
+        &mut self,
+        id: AccountId,
+        address: Address,
+        writes: &WriteSet,
+        step: &mut Applied,
+        changes: &mut Changes,
+    ) {
+        let Some(cell) = self.accounts.get(id.index()) else { return };
+        let unlisted: Vec<_> = cell
+            .slots
+            .iter()
+            .filter(|(key, _)| !writes.slots.contains_key(&Slot { address, key: **key }))
+            .map(|(_, slot)| *slot)
+            .collect();
+        for slot in unlisted {
+            self.write_slot(slot, U256::ZERO, step, changes);
+        }
+    }
+
+    fn write_slot(&mut self, id: SlotId, value: U256, step: &mut Applied, changes: &mut Changes) {
+        let Some(known) = self.slots.get_mut(id.index()).and_then(|cell| cell.value.as_mut()) else { return };
+        if *known != value {
+            step.slots.push((id, std::mem::replace(known, value)));
+            changes.add_slot(id);
+        }
+    }
+}
+
+fn difference(before: &AccountInfo, after: &AccountInfo) -> AccountChange {
+    AccountChange {
+        balance: before.balance != after.balance,
+        nonce: before.nonce != after.nonce,
+        code: before.code_hash != after.code_hash || before.is_empty() != after.is_empty(),
+    }
+}

@@ -27,6 +27,7 @@ contract TestGate is IExecutorGate {
     address public hookTarget;
     bytes public hookData;
     bool public hookSucceeded;
+    bytes4 public hookReason;
 
     /// What `executed` was told.
     event Told(address executor, uint256[] ids);
@@ -86,7 +87,10 @@ contract TestGate is IExecutorGate {
     }
 
     function _runHook() private {
-        if (hookTarget != address(0)) (hookSucceeded,) = hookTarget.call(hookData);
+        if (hookTarget == address(0)) return;
+        bytes memory result;
+        (hookSucceeded, result) = hookTarget.call(hookData);
+        hookReason = bytes4(result);
     }
 
     function _misbehave(Fault fault) private pure {

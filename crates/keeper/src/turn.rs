@@ -17,8 +17,9 @@ use serde::Serialize;
 const AUTHORIZE_GAS: u64 = 500_000;
 /// What of the gate's gas is charged to the Requests at most.
 const AUTHORIZE_CHARGED: u64 = 10_000;
-/// Remembering a grant: writing a slot that is not zero, cold.
-const GRANT_WRITE_GAS: u64 = 5_000;
+/// Remembering a grant: a slot that was read is written, for the first time ever or over another grant.
+const FIRST_GRANT_GAS: u64 = 20_000;
+const NEXT_GRANT_GAS: u64 = 2_900;
 /// Gas for reading a view.
 const VIEW_GAS: u64 = 1_000_000;
 
@@ -93,33 +94,42 @@ pub async fn turn(
         gas_price: u128::from(next.base_fee),
     };
     let run = simulator.run_one(next, Job::Frame { call, transient: Vec::new() }).await?;
-    let granted = view(simulator, next, contracts.registry, IRegistry::grantCall {}).await?;
-    let is_remembered = granted
-        .is_some_and(|grant| grant.executor == executor && grant.untilBlock >= U256::from(next.number));
-    Ok(match read(&run, next) {
-        Turn::Granted { until, .. } if is_remembered => Turn::Granted { until, opening_gas: 0 },
-        turn => turn,
-    })
+    let Some(grant) = view(simulator, next, contracts.registry, IRegistry::grantCall {}).await? else {
+        return Ok(Turn::Unknown { reason: "the Registry does not say what grant it remembers".to_owned() });
+    };
+    let (turn, gas_used) = read(&run, next);
+    let Turn::Granted { until, .. } = turn else { return Ok(turn) };
+    let is_remembered = grant.executor == executor && grant.untilBlock >= U256::from(next.number);
+    let opening_gas = if is_remembered {
+        0
+    } else {
+        // A grant for this block alone is not remembered.
+        let remembering = match (until > next.number, grant.executor.is_zero()) {
+            (false, _) => 0,
+            (true, true) => FIRST_GRANT_GAS,
+            (true, false) => NEXT_GRANT_GAS,
+        };
+        gas_used.saturating_sub(AUTHORIZE_CHARGED) + remembering
+    };
+    Ok(Turn::Granted { until, opening_gas })
 }
 
-/// The gate's answer, before asking whether the Registry remembers one.
-fn read(run: &Run, next: &NextBlock) -> Turn {
+/// The gate's answer and the gas it used, before asking whether the Registry remembers a grant.
+fn read(run: &Run, next: &NextBlock) -> (Turn, u64) {
     match &run.outcome {
         Outcome::Success { output, gas_used, .. } => {
-            match IExecutorGate::authorizeCall::abi_decode_returns(output) {
+            let turn = match IExecutorGate::authorizeCall::abi_decode_returns(output) {
                 Ok(answer) => {
                     let until = answer.grantedUntil.to::<u64>();
-                    // A grant for this block alone is not remembered.
-                    let remembering = if until > next.number { GRANT_WRITE_GAS } else { 0 };
-                    let opening_gas = gas_used.saturating_sub(AUTHORIZE_CHARGED) + remembering;
-                    if until >= next.number { Turn::Granted { until, opening_gas } } else { Turn::Refused }
+                    if until >= next.number { Turn::Granted { until, opening_gas: 0 } } else { Turn::Refused }
                 }
                 Err(_) => Turn::Failed { reason: output.clone() },
-            }
+            };
+            (turn, *gas_used)
         }
-        Outcome::Revert { output, .. } => Turn::Failed { reason: output.clone() },
-        Outcome::Halt { .. } => Turn::Failed { reason: Bytes::new() },
-        Outcome::Unknown(unknown) => Turn::Unknown { reason: unknown.to_string() },
+        Outcome::Revert { output, gas_used } => (Turn::Failed { reason: output.clone() }, *gas_used),
+        Outcome::Halt { gas_used, .. } => (Turn::Failed { reason: Bytes::new() }, *gas_used),
+        Outcome::Unknown(unknown) => (Turn::Unknown { reason: unknown.to_string() }, 0),
     }
 }
 

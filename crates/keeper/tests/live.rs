@@ -2,7 +2,12 @@
 
 mod common;
 
+use alloy::{
+    primitives::{U256, address},
+    providers::Provider,
+};
 use common::{ALWAYS, SWITCH, Stage, TIMER, until};
+use errand_keeper::{AutoValue, ProfitRule, Turn};
 use tempfile::tempdir;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -37,4 +42,189 @@ async fn a_timer_runs_when_its_time_has_come() {
     stage.anvil.mine(1).await.unwrap();
     until("the timer runs", || async { stage.executed().await == [timer.id.0] }).await;
     keeper.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_that_can_run_together_share_a_transaction() {
+    let stage = Stage::set().await;
+    let folder = tempdir().unwrap();
+    for _ in 0..12 {
+        stage.register(SWITCH).await;
+    }
+    let keeper = stage.keeper(1, folder.path());
+    stage.set_slot(SWITCH, 1).await;
+    until("all are executed", || async { stage.executed().await.len() == 12 }).await;
+    stage.anvil.mine(2).await.unwrap();
+    let reports = keeper.stop().await;
+    let sent: Vec<_> = reports.iter().flat_map(|report| &report.sent).collect();
+    assert_eq!(sent.len(), 1, "{sent:?}");
+    assert_eq!(sent[0].requests.len(), 12);
+    assert!(sent[0].balance.profit().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recurring_request_is_paid_in_auto_and_runs_each_time_it_is_due() {
+    let stage = Stage::set().await;
+    let folder = tempdir().unwrap();
+    stage.give_auto(stage.user(), 1_000, stage.contracts.auto_payments).await;
+    // The first AUTO that an account gets costs 17,100 gas more, which a lone Request does not pay for.
+    stage.give_auto(stage.anvil.account(1).unwrap(), 1, stage.contracts.auto_payments).await;
+    let request = stage.register_recurring(SWITCH).await;
+    let keeper = stage.keeper(1, folder.path());
+    for times in 1..=3 {
+        stage.set_slot(SWITCH, 1).await;
+        until("it runs", || async { stage.executed().await.len() >= times }).await;
+        stage.set_slot(SWITCH, 0).await;
+        stage.anvil.mine(2).await.unwrap();
+    }
+    keeper.stop().await;
+    assert!(stage.executed().await.iter().all(|id| *id == request.id.0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_in_auto_is_left_alone_by_who_gives_nothing_for_auto() {
+    let stage = Stage::set().await;
+    let folder = tempdir().unwrap();
+    stage.give_auto(stage.user(), 1_000, stage.contracts.auto_payments).await;
+    stage.register_recurring(ALWAYS).await;
+    let mut policy = stage.policy(1);
+    policy.rule.auto_value = AutoValue::Nothing;
+    let keeper = stage.keeper_with(1, folder.path(), policy);
+    stage.mine_until_seen(&keeper, 3).await;
+    let reports = keeper.stop().await;
+    assert!(reports.iter().all(|report| report.sent.is_empty() && report.executable == 1));
+    assert!(stage.executed().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_earn_the_least_profit_waits() {
+    let stage = Stage::set().await;
+    let folder = tempdir().unwrap();
+    stage.register(ALWAYS).await;
+    let mut policy = stage.policy(1);
+    policy.rule = ProfitRule { min_profit: U256::from(10).pow(U256::from(18)), ..policy.rule };
+    let keeper = stage.keeper_with(1, folder.path(), policy);
+    stage.mine_until_seen(&keeper, 3).await;
+    keeper.stop().await;
+    assert!(stage.executed().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_gas_is_bought_above_the_highest_price() {
+    let stage = Stage::set().await;
+    let folder = tempdir().unwrap();
+    stage.register(ALWAYS).await;
+    let mut policy = stage.policy(1);
+    policy.rule.max_gas_price = Some(1_000_000_000); // the tip alone
+    let keeper = stage.keeper_with(1, folder.path(), policy);
+    stage.mine_until_seen(&keeper, 3).await;
+    keeper.stop().await;
+    assert!(stage.executed().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_keeper_whose_turn_it_is_executes_and_the_other_keeps_watching() {
+    let stage = Stage::set().await;
+    let (first, second) = (tempdir().unwrap(), tempdir().unwrap());
+    stage.stake(stage.anvil.account(1).unwrap(), 100).await;
+    let waiting = stage.register(SWITCH).await;
+    let selected = stage.keeper(1, first.path());
+    let other = stage.keeper(2, second.path());
+    stage.set_slot(SWITCH, 1).await;
+    until("it is executed", || async { stage.executed().await == [waiting.id.0] }).await;
+    stage.anvil.mine(2).await.unwrap();
+    until("the other has seen it", || async {
+        other.reports.lock().unwrap().last().is_some_and(|report| report.outstanding == 0)
+    })
+    .await;
+    let reports = other.stop().await;
+    assert!(reports.iter().all(|report| report.sent.is_empty()));
+    assert!(reports.iter().any(|report| report.executable == 1));
+    assert!(reports.iter().all(|report| matches!(report.turn, Some(Turn::Refused))), "{reports:?}");
+    selected.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_keeper_that_starts_late_in_an_epoch_can_tell_whose_turn_it_is() {
+    let stage = Stage::set().await;
+    let folder = tempdir().unwrap();
+    stage.stake(stage.anvil.account(1).unwrap(), 100).await;
+    let request = stage.register(ALWAYS).await;
+    // The draw needs the hash of a block that is further back than any history of the keeper's.
+    stage.anvil.mine(70).await.unwrap();
+    let keeper = stage.keeper(1, folder.path());
+    until("it is executed", || async { stage.executed().await == [request.id.0] }).await;
+    keeper.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_and_nothing_is_twice_after_a_restart() {
+    let stage = Stage::set().await;
+    let folder = tempdir().unwrap();
+    let first = stage.register(ALWAYS).await;
+    let second = stage.register(SWITCH).await;
+    let keeper = stage.keeper(1, folder.path());
+    until("the first is executed", || async { stage.executed().await == [first.id.0] }).await;
+    keeper.stop().await;
+    // While nobody keeps, one more comes and the other becomes executable.
+    let third = stage.register(ALWAYS).await;
+    stage.set_slot(SWITCH, 1).await;
+    let keeper = stage.keeper(1, folder.path());
+    until("all are executed", || async { stage.executed().await.len() == 3 }).await;
+    stage.anvil.mine(5).await.unwrap();
+    keeper.stop().await;
+    let mut executed = stage.executed().await;
+    executed.sort_unstable();
+    assert_eq!(executed, [first.id.0, second.id.0, third.id.0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_execution_that_a_reorg_takes_back_is_made_again() {
+    let stage = Stage::set().await;
+    let folder = tempdir().unwrap();
+    let request = stage.register(ALWAYS).await;
+    // The registration must stay: the reorg takes two blocks.
+    stage.anvil.mine(3).await.unwrap();
+    let keeper = stage.keeper(1, folder.path());
+    until("it is executed", || async { stage.executed().await == [request.id.0] }).await;
+    stage.anvil.mine(1).await.unwrap();
+    stage.anvil.reorg(2).await.unwrap();
+    assert!(stage.executed().await.is_empty(), "the reorg has taken the execution back");
+    stage.anvil.mine(1).await.unwrap();
+    until("it is executed again", || async { stage.executed().await == [request.id.0] }).await;
+    stage.anvil.mine(3).await.unwrap();
+    keeper.stop().await;
+    assert_eq!(stage.executed().await, [request.id.0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_simulates_well_and_fails_on_chain_is_left_alone_for_a_while() {
+    let stage = Stage::set().await;
+    let folder = tempdir().unwrap();
+    // prevrandao ? revert : stop. Simulations see zero, blocks do not.
+    let liar = address!("0x00000000000000000000000000000000000a0004");
+    stage.anvil.set_code(liar, "0x44600457005b5f5ffd".parse().unwrap()).await.unwrap();
+    stage.register(liar).await;
+    let keeper = stage.keeper(1, folder.path());
+    until("it fails on chain", || async {
+        keeper
+            .reports
+            .lock()
+            .unwrap()
+            .iter()
+            .flat_map(|report| report.mined.clone())
+            .any(|mined| !mined.success)
+    })
+    .await;
+    let before = stage.anvil.provider().get_transaction_count(stage.anvil.account(1).unwrap()).await.unwrap();
+    stage.anvil.mine(1).await.unwrap();
+    until("the next block is seen", || async {
+        let head = stage.head().await.number;
+        keeper.reports.lock().unwrap().last().is_some_and(|report| report.number == head)
+    })
+    .await;
+    let after = stage.anvil.provider().get_transaction_count(stage.anvil.account(1).unwrap()).await.unwrap();
+    assert_eq!(before, after, "it is not tried again at once");
+    keeper.stop().await;
+    assert!(stage.executed().await.is_empty());
 }

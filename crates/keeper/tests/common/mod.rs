@@ -17,7 +17,7 @@ use alloy::{
     rpc::types::{Filter, TransactionReceipt, TransactionRequest},
     sol_types::{SolCall, SolEvent},
 };
-use errand_bindings::IRegistry;
+use errand_bindings::{IAutoToken, IRegistry, IStakeManager};
 use errand_chain::{BlockFeed, Deployment, Endpoint, FeedOptions, Start, StateLoader};
 use errand_journal::{Identity, Journal};
 use errand_keeper::{
@@ -91,16 +91,25 @@ impl Stage {
 
     /// Registers a one-shot Request with a deposit of 0.05 ETH.
     pub async fn register(&self, target: Address) -> Outstanding {
-        let call = IRegistry::newReqCall {
+        self.register_with(target, U256::from(50_000_000_000_000_000u64), false).await
+    }
+
+    /// Registers a recurring Request that pays in AUTO.
+    pub async fn register_recurring(&self, target: Address) -> Outstanding {
+        self.register_with(target, U256::ZERO, true).await
+    }
+
+    async fn register_with(&self, target: Address, deposit: U256, recurring: bool) -> Outstanding {
+        let call = IRegistry::newReqPaySpecificCall {
             target,
             referer: Address::ZERO,
             callData: vec![0x11; 4].into(),
             ethForCall: Default::default(),
             verifyUser: false,
             insertFeeAmount: false,
-            isAlive: false,
+            payWithAUTO: recurring,
+            isAlive: recurring,
         };
-        let deposit = U256::from(50_000_000_000_000_000u64);
         let receipt = self.send(self.user(), self.contracts.registry, deposit, call.abi_encode()).await;
         let event = IRegistry::HashedReqAdded::decode_log(&receipt.logs()[0].inner).unwrap().data;
         let request = IRegistry::Request {
@@ -116,6 +125,25 @@ impl Stage {
             isAlive: event.isAlive,
         };
         Outstanding { id: RequestId(event.id.to()), request, added_at: 0, last_executed_at: None }
+    }
+
+    /// Gives an account AUTO, and has it approve `spender` for all of it.
+    pub async fn give_auto(&self, account: Address, amount: u64, spender: Address) {
+        let amount = U256::from(amount) * U256::from(10).pow(U256::from(18));
+        let owner = self.anvil.account(0).unwrap();
+        let transfer = IAutoToken::transferCall { to: account, value: amount };
+        self.send(owner, self.contracts.auto_token, U256::ZERO, transfer.abi_encode()).await;
+        let approve = IAutoToken::approveCall { spender, value: U256::MAX };
+        self.send(account, self.contracts.auto_token, U256::ZERO, approve.abi_encode()).await;
+    }
+
+    /// Stakes so many AUTO for an account, and mines until they count.
+    pub async fn stake(&self, account: Address, amount: u64) {
+        let stakes = self.fixture.address("StakeManager").unwrap();
+        self.give_auto(account, amount, stakes).await;
+        let amount = U256::from(amount) * U256::from(10).pow(U256::from(18));
+        self.send(account, stakes, U256::ZERO, IStakeManager::stakeCall { amount }.abi_encode()).await;
+        self.anvil.mine(100).await.unwrap();
     }
 
     /// Sets the slot that a switch or timer goes by, with a transaction.
@@ -148,6 +176,15 @@ impl Stage {
             max_opening_gas: 150_000,
             inclusion_blocks: 1,
         }
+    }
+
+    /// Mines until the keeper has dealt with so many blocks.
+    pub async fn mine_until_seen(&self, keeper: &Running, blocks: usize) {
+        until("blocks are seen", || async {
+            self.anvil.mine(1).await.unwrap();
+            keeper.reports.lock().unwrap().len() >= blocks
+        })
+        .await;
     }
 
     pub async fn head(&self) -> BlockHead {

@@ -35,7 +35,6 @@ contract HostileTarget {
 
     /// Succeeds in half of all blocks: which, nobody knows before.
     function coin() external view {
-        // forge-lint: disable-next-line(weak-prng)
         require(block.prevrandao % 2 == 0, Tails());
     }
 }

@@ -147,6 +147,8 @@ contract Registry is RegistrySettlement {
     /// Whether the gate has granted this block to the caller before.
     function _isGranted() private view returns (bool) {
         uint256 granted = _grant;
+        // The low 160 bits are the executor: cutting off the rest is the point.
+        // forge-lint: disable-next-line(unsafe-typecast)
         return address(uint160(granted)) == msg.sender && granted >> 160 >= block.number;
     }
 
@@ -177,6 +179,8 @@ contract Registry is RegistrySettlement {
         uint256 allowance = EXECUTED_GAS + count * EXECUTED_GAS_PER_ID;
         bytes memory data = abi.encodeCall(IExecutorGate.executed, (msg.sender, ids));
         _requireForwardable(allowance + STIPEND);
+        // What the gate makes of it changes nothing.
+        // forge-lint: disable-next-line(unchecked-call)
         BoundedCall.call(_gateAddress(), allowance, data);
     }
 

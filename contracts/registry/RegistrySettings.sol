@@ -82,6 +82,8 @@ abstract contract RegistrySettings is IRegistry, Ownable2Step {
 
     /// @inheritdoc IRegistry
     function grant() external view returns (address executor, uint256 untilBlock) {
+        // The low 160 bits are the executor: cutting off the rest is the point.
+        // forge-lint: disable-next-line(unsafe-typecast)
         return (address(uint160(_grant)), _grant >> 160);
     }
 
@@ -118,7 +120,9 @@ abstract contract RegistrySettings is IRegistry, Ownable2Step {
 
     function _setPriceOracle(IPriceOracle oracle, uint256 price) private {
         _priceOracle = oracle;
-        _lastAutoPerEth = uint128(price); // at most MAX_AUTO_PER_ETH
+        // casting to `uint128` is safe because `_priceOf` gives at most MAX_AUTO_PER_ETH
+        // forge-lint: disable-next-line(unsafe-typecast)
+        _lastAutoPerEth = uint128(price);
         emit PriceOracleSet(address(oracle), price);
     }
 

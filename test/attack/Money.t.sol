@@ -23,7 +23,7 @@ contract MoneyAttackTest is RegistryTest {
     // --- ETH ---
 
     function test_WhenEthIsForcedIn_ItIsNobodys() public {
-        new ForceFeeder{value: 3 ether}(payable(address(registry)));
+        ForceFeeder.feed(address(registry), 3 ether);
         IRegistry.Request memory r = _request(address(target), "abcd");
         r.initEthSent = 1 ether;
         uint256 id = _register(r);
@@ -39,7 +39,7 @@ contract MoneyAttackTest is RegistryTest {
         IRegistry.Request memory r = _request(address(target), "abcd");
         r.isAlive = true;
         uint256 id = _register(r);
-        ForcingTarget forcing = new ForcingTarget{value: 1 ether}(payable(address(registry)));
+        ForcingTarget forcing = new ForcingTarget{value: 1 ether}(address(registry));
         r.target = address(forcing);
         id = _register(r);
         vm.expectPartialRevert(IRegistry.InsufficientPayment.selector);
@@ -49,7 +49,7 @@ contract MoneyAttackTest is RegistryTest {
     /// Whatever a stranger left on a forwarder does not change what a Request is charged.
     function test_WhenForwarderHoldsEth_ItIsLeftAlone() public {
         address forwarder = registry.plainForwarder();
-        new ForceFeeder{value: 2 ether}(payable(forwarder));
+        ForceFeeder.feed(forwarder, 2 ether);
         IRegistry.Request memory r = _request(address(target), "abcd");
         (r.initEthSent, r.ethForCall) = (1 ether, 0.1 ether);
         uint256 id = _register(r);
@@ -186,13 +186,13 @@ contract MoneyAttackTest is RegistryTest {
 
 /// Pays the Registry without its `receive()` being called.
 contract ForcingTarget {
-    address payable private immutable REGISTRY;
+    address private immutable REGISTRY;
 
-    constructor(address payable registry) payable {
+    constructor(address registry) payable {
         REGISTRY = registry;
     }
 
     fallback() external payable {
-        new ForceFeeder{value: address(this).balance}(REGISTRY);
+        ForceFeeder.feed(REGISTRY, address(this).balance);
     }
 }

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.36;
+
+import {TestGate} from "../actors/TestGate.sol";
+import {TestOracle} from "../actors/TestOracle.sol";
+import {RegistryTest} from "../utils/RegistryTest.sol";
+import {RegistryHandler} from "./RegistryHandler.sol";
+import {RegistryStore} from "./RegistryStore.sol";
+import {console} from "forge-std/console.sol";
+
+/// The numbers are those of README.md beside this file.
+/// forge-config: default.isolate = true
+contract RegistryInvariant is RegistryTest {
+    RegistryHandler private handler;
+    RegistryStore private store;
+
+    function setUp() public override {
+        super.setUp();
+        _useTestGate();
+        gate.answer(block.number, 1);
+        TestOracle scripted = new TestOracle(oracle.autoPerEth());
+        vm.prank(owner);
+        registry.setPriceOracle(scripted);
+        handler = new RegistryHandler(registry, autoToken, gate, scripted, relay);
+        store = handler.store();
+        targetContract(address(handler));
+        // Forge gives its senders ETH, and would choose a forwarder now and then.
+        targetSender(makeAddr("sender"));
+    }
+
+    /// All of them in one campaign: what takes long is to get there.
+    function invariant_MoneyAndBookAreInOrder() public view {
+        // R-1
+        assertEq(address(registry).balance, store.deposits() + handler.creditsOfAll() + store.forced());
+        // R-3, R-5, R-6 are observed while they happen.
+        assertEq(store.wrong(), "");
+        // R-4
+        address[5] memory helpers = [
+            registry.plainForwarder(),
+            registry.userForwarder(),
+            registry.feeForwarder(),
+            registry.userFeeForwarder(),
+            registry.autoPayments()
+        ];
+        for (uint256 i; i < 5; ++i) {
+            assertEq(helpers[i].balance, 0);
+            assertEq(autoToken.balanceOf(helpers[i]), 0);
+        }
+        assertEq(autoToken.balanceOf(address(registry)), 0);
+    }
+
+    function afterInvariant() public view {
+        // R-2; at the end, because what is gone never comes back
+        assertEq(registry.getHashedReqsLen(), store.length());
+        for (uint256 id; id < store.length(); ++id) {
+            RegistryStore.Entry memory entry = store.entryOf(id);
+            bytes32 expected = entry.state == RegistryStore.State.Live ? keccak256(entry.encoded) : bytes32(0);
+            assertEq(registry.getHashedReq(id), expected);
+            if (!entry.isAlive) assertLe(entry.executions, 1);
+        }
+        // A handler that mostly fails explores nothing.
+        assertLe(store.failures() * 100, store.calls() * 40 + 1000, "most steps fail");
+        console.log("%s steps, %s failed, %s Requests", store.calls(), store.failures(), store.length());
+        console.log(
+            "registered %s, cancelled %s, withdrew %s",
+            store.done("register"),
+            store.done("cancel"),
+            store.done("withdraw")
+        );
+        console.log(
+            "executed %s, batches %s, in a row %s",
+            store.done("execute"),
+            store.done("batch"),
+            store.done("in a row")
+        );
+    }
+}

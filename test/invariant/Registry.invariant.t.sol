@@ -9,7 +9,11 @@ import {RegistryStore} from "./RegistryStore.sol";
 import {console} from "forge-std/console.sol";
 
 /// The numbers are those of README.md beside this file.
+/// Each step is a transaction of its own, because the Registry's guard word lives that long. That is slow: fewer
+/// runs than elsewhere, each as long.
 /// forge-config: default.isolate = true
+/// forge-config: default.invariant.runs = 8
+/// forge-config: ci.invariant.runs = 24
 contract RegistryInvariant is RegistryTest {
     RegistryHandler private handler;
     RegistryStore private store;
@@ -58,8 +62,8 @@ contract RegistryInvariant is RegistryTest {
             assertEq(registry.getHashedReq(id), expected);
             if (!entry.isAlive) assertLe(entry.executions, 1);
         }
-        // A handler that mostly fails explores nothing.
-        assertLe(store.failures() * 100, store.calls() * 40 + 1000, "most steps fail");
+        // A handler that mostly fails explores nothing. Hostile actors make more than a third of the steps fail.
+        assertLe(store.failures() * 100, store.calls() * 65 + 1000, "most steps fail");
         console.log("%s steps, %s failed, %s Requests", store.calls(), store.failures(), store.length());
         console.log(
             "registered %s, cancelled %s, withdrew %s",

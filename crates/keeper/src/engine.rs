@@ -17,6 +17,7 @@ use alloy::primitives::{
     Address,
     map::{HashMap, HashSet},
 };
+use errand_journal::IntentId;
 use errand_sim::Environment;
 use errand_types::{BlockDelta, BlockHead, NextBlock, RequestId};
 
@@ -81,8 +82,8 @@ pub struct Engine {
     terms: Option<Terms>,
     /// gas that the last quote of a Request charged
     charged: HashMap<RequestId, u64>,
-    /// Requests of transactions that are not settled
-    in_flight: HashSet<RequestId>,
+    /// Requests of transactions that are not settled, and the newest intent that has each
+    in_flight: HashMap<RequestId, IntentId>,
     quarantine: Quarantine,
     /// recent heads, the current one last: what a removal goes back to
     heads: Vec<BlockHead>,
@@ -102,7 +103,7 @@ impl Engine {
             checks: Checks::default(),
             terms: None,
             charged: HashMap::default(),
-            in_flight: HashSet::default(),
+            in_flight: HashMap::default(),
             quarantine: Quarantine::default(),
             heads,
             changed: HashSet::default(),
@@ -142,8 +143,11 @@ impl Engine {
     /// The environment that the next block will have, as far as it can be known at Unix time `now`.
     pub fn next_block(&self, now: u64) -> NextBlock {
         let head = self.head();
-        let before = self.heads.iter().rev().nth(1);
-        let interval = before.map_or(1, |before| head.timestamp.saturating_sub(before.timestamp).max(1));
+        // The smallest one seen: after a missed slot, or a pause of a chain that mines on demand, the last one
+        // would send timers before their time.
+        let pairs = self.heads.iter().zip(self.heads.iter().skip(1));
+        let intervals = pairs.map(|(before, after)| after.timestamp.saturating_sub(before.timestamp));
+        let interval = intervals.min().unwrap_or(1).max(1);
         self.simulator.next_block(now.max(head.timestamp + interval))
     }
 
@@ -191,19 +195,27 @@ impl Engine {
     }
 
     /// Requests of a transaction that was recorded: they are nobody else's until it is settled.
-    pub fn hold(&mut self, ids: impl IntoIterator<Item = RequestId>) {
-        self.in_flight.extend(ids);
+    pub fn hold(&mut self, intent: IntentId, ids: impl IntoIterator<Item = RequestId>) {
+        for id in ids {
+            let holder = self.in_flight.entry(id).or_insert(intent);
+            *holder = intent.max(*holder);
+        }
     }
 
-    /// Requests whose transaction is settled.
-    pub fn release(&mut self, ids: impl IntoIterator<Item = RequestId>) {
+    /// Requests whose transaction is settled. What a later intent holds stays held.
+    pub fn release(&mut self, intent: IntentId, ids: impl IntoIterator<Item = RequestId>) {
         for id in ids {
-            self.in_flight.remove(&id);
+            if self.in_flight.get(&id) == Some(&intent) {
+                self.in_flight.remove(&id);
+            }
         }
     }
 
     /// A Request failed on chain although its simulation succeeded.
     pub fn failed_on_chain(&mut self, id: RequestId, block: u64) {
+        if self.book.get(id).is_none() {
+            return; // somebody else executed it, or its user cancelled it
+        }
         let until = self.quarantine.failed(id, block);
         tracing::warn!(request = %id, until, "failed on chain although it simulated well; left alone until then");
     }
@@ -235,7 +247,8 @@ impl Engine {
         let included = self.head().number + self.policy.inclusion_blocks.max(1);
         let too_dear = self.policy.rule.max_gas_price.is_some_and(|highest| gas_price > highest);
         if !skip_plan && !too_dear && turn.covers(included) {
-            executable.retain(|id| !self.in_flight.contains(id) && !self.quarantine.holds(*id, next.number));
+            executable
+                .retain(|id| !self.in_flight.contains_key(id) && !self.quarantine.holds(*id, next.number));
             let opening_gas = turn.opening_gas().min(self.policy.max_opening_gas);
             decision.batches = self.plan(&terms, &next, gas_price, opening_gas, &executable).await?;
         }

@@ -15,13 +15,11 @@ use alloy::{
     sol_types::{SolCall, SolError},
 };
 use errand_bindings::IRegistry;
-use errand_sim::{Outcome, Run};
+use errand_sim::{EnvSeen, Outcome, Run};
 use errand_types::{CallSpec, NextBlock, RequestId};
 
 /// Runs after which a fee that is inserted must have settled.
-const FEE_RUNS: usize = 3;
-/// Part of what a Request is charged alone that it is charged in a batch at least, roughly.
-const LOW_PERCENT: u64 = 60;
+const FEE_RUNS: usize = 4;
 /// Gas of a transaction beside its entries: its base, the gate, the payout, what is kept in reserve.
 const BATCH_OVERHEAD: u64 = 250_000;
 /// Gas of an entry's frame beside what the execution uses: a refund keeps 45,000 in reserve.
@@ -119,7 +117,7 @@ impl Quoter<'_> {
         // low, then take what was charged.
         if entries.len() > 1 {
             for (entry, _) in entries.iter_mut().filter(|(entry, _)| entry.entry.request.insertFeeAmount) {
-                entry.expected_gas = entry.expected_gas * LOW_PERCENT / 100;
+                entry.expected_gas = FIRST_EXPECTED_GAS;
             }
         }
         let mut fee_runs = 0;
@@ -187,6 +185,9 @@ impl Quoter<'_> {
             }
             Outcome::Unknown(unknown) => return Some(Quoted::Unknown(unknown.to_string())),
         };
+        if run.reads.env().intersects(EnvSeen::PREV_RANDAO | EnvSeen::COINBASE | EnvSeen::BLOB_BASE_FEE) {
+            return Some(Quoted::Unknown("it depends on what only the block's builder knows".to_owned()));
+        }
         let outcomes = IRegistry::executeHashedReqsCall::abi_decode_returns(output).unwrap_or_default();
         let Some(outcome) = outcomes.first() else {
             return Some(Quoted::Unknown("the Registry's answer does not decode".into()));
@@ -217,6 +218,11 @@ impl Quoter<'_> {
         match IRegistry::ExpectedGasTooHigh::abi_decode(&reason) {
             Ok(error) if entry.request.insertFeeAmount => {
                 *expected_gas = error.gasCharged.saturating_to();
+                None
+            }
+            // What an earlier quote was charged may be too much now.
+            _ if entry.request.insertFeeAmount && *expected_gas > FIRST_EXPECTED_GAS => {
+                *expected_gas = FIRST_EXPECTED_GAS;
                 None
             }
             _ => Some(Quoted::Fails(reason)),
@@ -258,8 +264,9 @@ fn settle_fees(entries: &mut [(BatchEntry, u64)], outcomes: &[IRegistry::Outcome
 }
 
 /// Whether the Registry takes `expected` for `charged`, and the executor does not give away more than 1 %.
-const fn settled(expected: u64, charged: u64) -> bool {
-    expected * 100 <= charged * EXPECTED_GAS_PERCENT && expected * 100 >= charged * 99
+fn settled(expected: u64, charged: u64) -> bool {
+    let (expected, charged) = (u128::from(expected), u128::from(charged));
+    expected * 100 <= charged * u128::from(EXPECTED_GAS_PERCENT) && expected * 100 >= charged * 99
 }
 
 /// Gas before the EVM's refund, which is at most a fifth of it.

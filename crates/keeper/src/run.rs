@@ -112,7 +112,8 @@ impl Keeper {
         let mut started = false;
         loop {
             let error = match self.session(&cancel, progress, observer, &mut submitter, &mut started).await {
-                Err(KeeperError::Feed(FeedError::Stopped)) | Ok(()) => return Ok(()),
+                Err(KeeperError::Feed(FeedError::Stopped)) if cancel.is_cancelled() => return Ok(()),
+                Ok(()) => return Ok(()),
                 Err(error) if started && error.asks_for_resync() => error,
                 Err(error) => return Err(error),
             };
@@ -195,7 +196,9 @@ impl Session<'_> {
         };
         if let Some(submitter) = submitter.as_ref() {
             let in_flight = submitter.in_flight().await?;
-            self.engine.hold(in_flight.iter().flat_map(|intent| &intent.work).filter_map(WorkId::as_request));
+            for intent in in_flight {
+                self.engine.hold(intent.id, intent.work.iter().filter_map(WorkId::as_request));
+            }
             self.take_events(submitter, &events).await?;
         }
         Ok(())
@@ -225,7 +228,7 @@ impl Session<'_> {
                 let events = submitter.on_block(&delta).await?;
                 mined = self.take_events(submitter, &events).await?;
             }
-            let head = *delta.head();
+            let head = *self.engine.head();
             let behind = tip.borrow().number > head.number || matches!(delta, BlockDelta::Removed { .. });
             let (decision, sent) = self.decide_and_send(submitter, behind).await?;
             self.keep(&head)?;
@@ -267,14 +270,12 @@ impl Session<'_> {
             match submitter.submit(self.request(&batch, &decision.turn)).await {
                 Ok(submitted) => {
                     tracing::info!(requests = ?batch.ids, tx = %submitted.tx_hash, nonce = submitted.nonce, "sent");
-                    if !matches!(submitted.update, Update::Abandoned) {
-                        self.engine.hold(batch.ids.iter().copied());
-                    }
+                    self.engine.hold(submitted.intent, batch.ids.iter().copied());
                     sent.push(report(Some(submitted.tx_hash)));
                 }
-                // Work that another intent holds is not lost: it is that intent's.
-                Err(SubmitError::Journal(JournalError::WorkTaken { .. })) => {
-                    self.engine.hold(batch.ids.iter().copied());
+                // The rest of the batch is planned again with the next block.
+                Err(SubmitError::Journal(JournalError::WorkTaken { work, holder })) => {
+                    self.engine.hold(holder, work.as_request());
                 }
                 Err(SubmitError::Journal(error)) if !matches!(error, JournalError::DiskFull) => {
                     return Err(error.into());
@@ -321,13 +322,19 @@ impl Session<'_> {
             match &event.update {
                 Update::Mined { receipt } => {
                     mined.push(report(receipt));
-                    // A recurring Request that ran is due again when its target says so.
                     let block = receipt.block_number;
                     for id in requests {
-                        let entry = self.engine.book().get(id);
-                        if entry.is_some_and(|entry| entry.last_executed_at == block) {
-                            submitter.release(event.intent, id.into()).await?;
-                            self.engine.release([id]);
+                        match self.engine.book().get(id).map(|entry| entry.last_executed_at) {
+                            // A recurring Request that ran is due again when its target says so.
+                            Some(last) if last == block => {
+                                submitter.release(event.intent, id.into()).await?;
+                                self.engine.release(event.intent, [id]);
+                            }
+                            // It is still there and did not run: its entry failed, at the executor's cost.
+                            Some(last) if last < block => {
+                                self.engine.failed_on_chain(id, block.unwrap_or_default());
+                            }
+                            _ => {}
                         }
                     }
                 }
@@ -338,8 +345,10 @@ impl Session<'_> {
                     }
                 }
                 Update::Cancelled { receipt } => mined.push(report(receipt)),
-                Update::Reorged { .. } => self.engine.hold(requests),
-                Update::Confirmed { .. } | Update::Abandoned => self.engine.release(requests),
+                Update::Reorged { .. } => self.engine.hold(event.intent, requests),
+                Update::Confirmed { .. } | Update::Abandoned => {
+                    self.engine.release(event.intent, requests);
+                }
                 Update::NonceUsedByOther { tx_hash } => {
                     tracing::error!(nonce = event.nonce, ?tx_hash, "another process sends from this account");
                 }

@@ -100,15 +100,11 @@ pub async fn turn(
     let (turn, gas_used) = read(&run, next);
     let Turn::Granted { until, .. } = turn else { return Ok(turn) };
     let is_remembered = grant.executor == executor && grant.untilBlock >= U256::from(next.number);
-    let opening_gas = if is_remembered {
+    // A grant for this block alone is asked for every time: that is no opening, but a cost of each transaction.
+    let opening_gas = if is_remembered || until <= next.number {
         0
     } else {
-        // A grant for this block alone is not remembered.
-        let remembering = match (until > next.number, grant.executor.is_zero()) {
-            (false, _) => 0,
-            (true, true) => FIRST_GRANT_GAS,
-            (true, false) => NEXT_GRANT_GAS,
-        };
+        let remembering = if grant.executor.is_zero() { FIRST_GRANT_GAS } else { NEXT_GRANT_GAS };
         gas_used.saturating_sub(AUTHORIZE_CHARGED) + remembering
     };
     Ok(Turn::Granted { until, opening_gas })

@@ -201,10 +201,13 @@ async fn an_execution_that_a_reorg_takes_back_is_made_again() {
 async fn what_simulates_well_and_fails_on_chain_is_left_alone_for_a_while() {
     let stage = Stage::set().await;
     let folder = tempdir().unwrap();
-    // prevrandao ? revert : stop. Simulations see zero, blocks do not.
+    // basefee > limit ? revert : stop, and a next block whose base fee nobody could have foretold.
     let liar = address!("0x00000000000000000000000000000000000a0004");
-    stage.anvil.set_code(liar, "0x44600457005b5f5ffd".parse().unwrap()).await.unwrap();
+    let base_fee = u128::from(stage.head().await.base_fee);
+    let code = format!("0x67{:016x}4811600f57005b5f5ffd", base_fee * 3 / 2);
+    stage.anvil.set_code(liar, code.parse().unwrap()).await.unwrap();
     stage.register(liar).await;
+    stage.anvil.set_next_base_fee(base_fee * 17 / 10).await.unwrap();
     let keeper = stage.keeper(1, folder.path());
     until("it fails on chain", || async {
         keeper
@@ -227,4 +230,18 @@ async fn what_simulates_well_and_fails_on_chain_is_left_alone_for_a_while() {
     assert_eq!(before, after, "it is not tried again at once");
     keeper.stop().await;
     assert!(stage.executed().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_only_the_builder_of_a_block_knows_is_not_sent() {
+    let stage = Stage::set().await;
+    let folder = tempdir().unwrap();
+    // prevrandao ? revert : stop. Simulations see zero, blocks do not.
+    let gambler = address!("0x00000000000000000000000000000000000a0005");
+    stage.anvil.set_code(gambler, "0x44600457005b5f5ffd".parse().unwrap()).await.unwrap();
+    stage.register(gambler).await;
+    let keeper = stage.keeper(1, folder.path());
+    stage.mine_until_seen(&keeper, 3).await;
+    let reports = keeper.stop().await;
+    assert!(reports.iter().all(|report| report.sent.is_empty()), "{reports:?}");
 }

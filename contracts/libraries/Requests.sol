@@ -12,7 +12,6 @@ type EncodedRequest is uint256;
 
 using {
     user,
-    target,
     initEthSent,
     ethForCall,
     verifyUser,
@@ -27,12 +26,6 @@ using {
 function user(EncodedRequest r) pure returns (address account) {
     assembly ("memory-safe") {
         account := mload(add(r, 0x20))
-    }
-}
-
-function target(EncodedRequest r) pure returns (address account) {
-    assembly ("memory-safe") {
-        account := mload(add(r, 0x40))
     }
 }
 
@@ -129,6 +122,8 @@ library Requests {
     }
 
     /// @notice Lays out a new Request of `msg.sender` with `msg.value`, and hashes it.
+    // Only the payable functions that register reach it.
+    // slither-disable-next-line msg-value-in-nonpayable
     function create(
         address target_,
         address referer,

@@ -144,7 +144,6 @@ contract Registry is RegistrySettlement {
         (fees, isGranted) = _readSettings();
         // Only where the caller began the transaction and has no code to call from are its call data what the
         // transaction carries: a contract makes them up for nothing. Here `tx.origin` can only lower the pay.
-        // slither-disable-next-line tx-origin
         if (msg.sender != tx.origin || msg.sender.code.length != 0) fees = fees.withoutCallData();
         terms.fees = fees;
         terms.executor = msg.sender;

@@ -2,19 +2,9 @@
 pragma solidity 0.8.36;
 
 import {MeterTarget} from "../actors/MeterTarget.sol";
+import {PassingOn} from "../actors/PassingOn.sol";
 import {RegistryTest} from "../utils/RegistryTest.sol";
 import {IRegistry} from "contracts/interfaces/IRegistry.sol";
-
-/// Passes one call on; used as an account with code of whatever kind.
-contract PassingOn {
-    function pass(address to, bytes calldata data) external returns (bytes memory) {
-        (bool success, bytes memory result) = to.call(data);
-        require(success, "not passed on");
-        return result;
-    }
-
-    receive() external payable {}
-}
 
 /// Calls out of its constructor: an account that has no code yet.
 contract CallingConstructor {

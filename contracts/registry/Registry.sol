@@ -205,8 +205,9 @@ contract Registry is RegistrySettlement {
             Execution calldata e = _entryAt(i, offset);
             uint256 size = _sizeOf(e);
             offset += size;
-            bytes memory reason = _tryExecute(e, size, head, terms, outcomes[i]);
-            if (outcomes[i].success) {
+            Outcome memory outcome = outcomes[i];
+            bytes memory reason = _tryExecute(e, size, head, terms, outcome);
+            if (outcome.success) {
                 if (ids.length != 0) ids[succeeded] = e.id;
                 ++succeeded;
             } else {
@@ -262,7 +263,10 @@ contract Registry is RegistrySettlement {
         assembly ("memory-safe") {
             position := add(e, 0x1c0)
         }
-        return 0x1e0 + Requests.paddedLength(position);
+        // A length within call data is far from overflowing.
+        unchecked {
+            return 0x1e0 + Requests.paddedLength(position);
+        }
     }
 
     /**
@@ -304,7 +308,10 @@ contract Registry is RegistrySettlement {
             }
         }
         terms.lead = lead;
-        terms.payout += payout;
+        // No sum of wei there are overflows.
+        unchecked {
+            terms.payout += payout;
+        }
         if (!success) reason = BoundedCall.returned(MAX_FRAME_REASON);
     }
 
@@ -366,7 +373,11 @@ contract Registry is RegistrySettlement {
 
     /// Reverts unless a call can be given `gas` units: one part in 64 of what is left stays behind.
     function _requireForwardable(uint256 gas) private view {
-        uint256 forwardable = gasleft() - gasleft() / 64;
+        uint256 forwardable;
+        unchecked {
+            forwardable = gasleft();
+            forwardable -= forwardable / 64;
+        }
         require(forwardable >= gas, InsufficientGas(forwardable, gas));
     }
 }

@@ -149,19 +149,22 @@ abstract contract RegistrySettlement is RegistryBook {
         if (!inAuto) {
             if (!isFixed) fee = _fee(m, gasCharged);
             require(available >= fee, InsufficientPayment(fee, available));
-            refund -= fee;
+            unchecked {
+                refund -= fee;
+            }
         }
         // A refund is worth sending when it is more than sending it costs. Where the fee is in ETH and was
         // not fixed before the call, that cost comes out of the refund.
-        uint256 pushCost = FeeMath.ethFee(gasWithRefund - gasCharged, m.gasPrice);
-        if (refund > pushCost) {
-            gasCharged = gasWithRefund;
-            unchecked {
+        // Gas with the refund is not less than without.
+        unchecked {
+            uint256 pushCost = FeeMath.ethFee(gasWithRefund - gasCharged, m.gasPrice);
+            if (refund > pushCost) {
+                gasCharged = gasWithRefund;
                 m.lead += int256(m.fees.refund());
+                if (!inAuto && !isFixed) refund -= pushCost;
+            } else {
+                refund = 0;
             }
-            if (!inAuto && !isFixed) refund -= pushCost;
-        } else {
-            refund = 0;
         }
 
         if (isFixed) {
@@ -175,7 +178,10 @@ abstract contract RegistrySettlement is RegistryBook {
             IAutoPayments(autoPayments).pull(r.user(), executor, fee);
         }
 
-        payout = available - refund;
+        // The refund is a part of what is available.
+        unchecked {
+            payout = available - refund;
+        }
         if (refund != 0) {
             (uint256 extraGas, uint256 withheld) = _refund(r.user(), refund, m);
             gasCharged += extraGas;

@@ -142,6 +142,8 @@ abstract contract RegistrySettlement is RegistryBook {
             uint256 gasUsed = m.gasStart - gasleft() + m.fixedGas;
             gasCharged = _chargeOf(m, gasUsed);
             gasWithRefund = _chargeOf(m, gasUsed + m.fees.refund());
+            // Gas units are far from 2^255, here and below.
+            // forge-lint: disable-next-line(unsafe-typecast)
             m.lead += int256(gasUsed) - int256(m.floorGas);
         }
 
@@ -235,8 +237,9 @@ abstract contract RegistrySettlement is RegistryBook {
     /// By how much `gasUsed` units and their floor price raise the maximum of the sums so far.
     function _chargeOf(Meter memory m, uint256 gasUsed) private pure returns (uint256 gasCharged) {
         int256 lead = m.lead;
-        // Gas units are far from 2^255; the maximum of sums that grow does not fall.
+        // The maximum of sums that grow does not fall.
         unchecked {
+            // forge-lint: disable-next-line(unsafe-typecast)
             int256 used = lead + int256(gasUsed);
             int256 floor = int256(m.floorGas);
             gasCharged = uint256((used > floor ? used : floor) - (lead > 0 ? lead : int256(0)));

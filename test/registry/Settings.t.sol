@@ -96,6 +96,34 @@ contract SettingsTest is RegistryTest {
         assertEq(abi.encode(registry.feeSettings()), abi.encode(fees));
     }
 
+    /// Grant and changed fees share a word: neither loses the other.
+    function test_WhenGateChangesAfterFees_FeesStayAndTheGrantIsForgotten() public {
+        IRegistry.FeeSettings memory fees = registry.feeSettings();
+        ++fees.tailEth;
+        vm.startPrank(owner);
+        registry.setFeeSettings(fees);
+        vm.stopPrank();
+        _useTestGate();
+        gate.answer(type(uint48).max, 0);
+        _warmGrant();
+        (address grantee, uint256 untilBlock) = registry.grant();
+        assertEq(grantee, executor);
+        assertEq(untilBlock, type(uint48).max);
+        assertEq(abi.encode(registry.feeSettings()), abi.encode(fees), "a grant was remembered");
+
+        ++fees.tailEth;
+        vm.prank(owner);
+        registry.setFeeSettings(fees);
+        (grantee,) = registry.grant();
+        assertEq(grantee, executor, "fees were set");
+
+        _useTestGate();
+        (grantee, untilBlock) = registry.grant();
+        assertEq(grantee, address(0));
+        assertEq(untilBlock, 0);
+        assertEq(abi.encode(registry.feeSettings()), abi.encode(fees), "the gate was set");
+    }
+
     /// An owner at every bound: users lose no more than the stated fee, and can always cancel.
     function test_WhenOwnerGoesToEveryBound_FeeIsBoundedAndCancellingWorks() public {
         MeterTarget target = new MeterTarget();

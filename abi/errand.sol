@@ -124,6 +124,7 @@ interface IRegistry {
     error AboveMaximum(uint256 value, uint256 maximum);
     error AlreadyExecuted(uint256 id);
     error AmountTooLarge(uint256 value);
+    error CallDataCutOff(uint256 size, uint256 needed);
     error CallFailed(uint256 id, bytes reason);
     error EmptyBatch();
     error EthForCallExceedsValue(uint256 ethForCall, uint256 value);
@@ -134,6 +135,7 @@ interface IRegistry {
     error InsufficientPayment(uint256 required, uint256 available);
     error NoRoomForFee(uint256 length, uint256 needed);
     error NoneSucceeded(bytes reason);
+    error NotCanonicallyEncoded(uint256 position, uint256 expected);
     error NotContract(address account);
     error NotExecutor(address caller);
     error NotUser(address caller, address user);
@@ -168,6 +170,7 @@ interface IRegistry {
     function getReqBytes(Request calldata r) external pure returns (bytes memory encoded);
     function grant() external view returns (address executor, uint256 untilBlock);
     function insertToCallData(bytes calldata callData, uint256 value, uint256 startIdx) external pure returns (bytes memory);
+    function maxFeeSettings() external view returns (FeeSettings memory);
     function newReq(address target, address referer, bytes calldata callData, uint112 ethForCall, bool verifyUser, bool insertFeeAmount, bool isAlive) external payable returns (uint256 id);
     function newReqPaySpecific(address target, address referer, bytes calldata callData, uint112 ethForCall, bool verifyUser, bool insertFeeAmount, bool payWithAUTO, bool isAlive) external payable returns (uint256 id);
     function plainForwarder() external view returns (address);

@@ -135,6 +135,7 @@ contract PeriodicPayments is ReentrancyGuardTransient {
 
         uint256 dueAt = schedule.nextDue;
         if (!schedule.catchUp && schedule.period != 0) {
+            // slither-disable-next-line weak-prng
             dueAt = block.timestamp - (block.timestamp - dueAt) % schedule.period;
         }
         uint256 next = dueAt + schedule.period;

@@ -20,6 +20,7 @@ library Wallet {
     function pull(IERC20 token, address owner, address to, uint256 amount) internal {
         uint256 available = Math.min(token.balanceOf(owner), token.allowance(owner, address(this)));
         require(available >= amount, WalletShort(token, owner, amount, available));
+        // slither-disable-next-line arbitrary-send-erc20
         token.safeTransferFrom(owner, to, amount);
     }
 }

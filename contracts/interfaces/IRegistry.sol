@@ -55,7 +55,7 @@ interface IRegistry {
     }
 
     /// What fees are computed from, beside what is measured. Forks reprice gas, so the owner may adjust each
-    /// field up to what its type holds, and the tip up to `MAX_TIP_CAP`. All but the tip are gas units.
+    /// field up to its maximum (`maxFeeSettings`). All but the tip are gas units.
     struct FeeSettings {
         /// wei per gas of the executor's tip that is paid at most
         uint48 tipCapWei;
@@ -168,6 +168,11 @@ interface IRegistry {
     error InsufficientAuto(uint256 required, uint256 available);
     /// @notice Raised when `expectedGas` exceeds 102 % of what is charged.
     error ExpectedGasTooHigh(uint256 expectedGas, uint256 gasCharged);
+    /// @notice Raised when part of an execution's call data does not lie where the canonical ABI encoding puts
+    /// it: bytes that several Requests share would be paid several times.
+    error NotCanonicallyEncoded(uint256 position, uint256 expected);
+    /// @notice Raised when call data end before the Request that they announce does.
+    error CallDataCutOff(uint256 size, uint256 needed);
     /// @notice Raised when there is not enough gas left to give a callee what it is due.
     error InsufficientGas(uint256 left, uint256 needed);
     /// @notice Raised when a batch is empty.
@@ -237,6 +242,9 @@ interface IRegistry {
 
     /**
      * @notice Executes one Request and pays the caller, or reverts and changes nothing.
+     * @dev The call data have to be in the canonical ABI encoding, as every encoder writes it. Their price is
+     * paid to an account without code that calls directly: what a contract passes on may never have been in
+     * the transaction.
      * @param expectedGas gas units that will be charged; matters only with `insertFeeAmount`.
      * @return gasUsed gas units charged.
      */
@@ -247,7 +255,8 @@ interface IRegistry {
     /**
      * @notice Executes many Requests; one that fails undoes only itself. The caller is paid once.
      * @dev Reverts when none succeeds, and when less gas is left than an entry's `gasLimit` plus
-     * `FRAME_RESERVE`, so that nobody can starve one entry.
+     * `FRAME_RESERVE`, so that nobody can starve one entry. For call data holds what is said at
+     * `executeHashedReq`.
      */
     function executeHashedReqs(Execution[] calldata executions) external returns (Outcome[] memory outcomes);
 
@@ -289,6 +298,9 @@ interface IRegistry {
     /// @notice Returns what fees are computed from.
     function feeSettings() external view returns (FeeSettings memory);
 
+    /// @notice Returns how high the owner may set what fees are computed from; it never changes.
+    function maxFeeSettings() external view returns (FeeSettings memory);
+
     /// @notice Returns the contract that users approve for AUTO payments.
     function autoPayments() external view returns (address);
 
@@ -312,6 +324,6 @@ interface IRegistry {
     /// @notice Changes the oracle; its price may differ from the last by a factor of 2. Only the owner.
     function setPriceOracle(IPriceOracle oracle) external;
 
-    /// @notice Changes what fees are computed from; the tip up to `MAX_TIP_CAP`. Only the owner.
+    /// @notice Changes what fees are computed from, each field up to its maximum. Only the owner.
     function setFeeSettings(FeeSettings calldata settings) external;
 }

@@ -4,7 +4,8 @@ pragma solidity 0.8.36;
 /**
  * @title Fees
  * @notice Gas times price plus the premium of the currency. Rounded down: an executor is never paid more than
- * the formula says.
+ * the formula says. Nothing overflows, so nothing is checked: `gas` has to be below 2^48 and a price of AUTO
+ * below 2^128, and no chain's gas price comes near 2^64 wei.
  */
 library FeeMath {
     /// Premium on fees in ETH: 13,000 / 10,000.
@@ -16,12 +17,16 @@ library FeeMath {
 
     /// @notice Returns the fee in wei for `gas` units at `gasPrice` wei.
     function ethFee(uint256 gas, uint256 gasPrice) internal pure returns (uint256 feeWei) {
-        return gas * gasPrice * PAY_ETH_BPS / BPS;
+        unchecked {
+            return gas * gasPrice * PAY_ETH_BPS / BPS;
+        }
     }
 
     /// @notice Returns the fee in AUTO base units; `autoPerEth` is scaled by 1e18.
     function autoFee(uint256 gas, uint256 gasPrice, uint256 autoPerEth) internal pure returns (uint256 fee) {
-        return gas * gasPrice * autoPerEth * PAY_AUTO_BPS / (BPS * WAD);
+        unchecked {
+            return gas * gasPrice * autoPerEth * PAY_AUTO_BPS / (BPS * WAD);
+        }
     }
 
     /// @notice Returns the price per gas that is paid: a tip counts up to `tipCap`.

@@ -22,19 +22,16 @@ using {
     clearing,
     report,
     reportPerId,
+    withoutCallData,
     unpack
 } for PackedFees global;
-
-function _u16(PackedFees fees, uint256 shift) pure returns (uint256) {
-    return (PackedFees.unwrap(fees) >> shift) & 0xffff;
-}
 
 function tipCapWei(PackedFees fees) pure returns (uint256) {
     return PackedFees.unwrap(fees) & 0xffffffffffff;
 }
 
 function txBase(PackedFees fees) pure returns (uint256) {
-    return _u16(fees, 48);
+    return (PackedFees.unwrap(fees) >> 48) & 0xffff;
 }
 
 function tokenGas(PackedFees fees) pure returns (uint256) {
@@ -46,47 +43,52 @@ function floorTokenGas(PackedFees fees) pure returns (uint256) {
 }
 
 function tailEth(PackedFees fees) pure returns (uint256) {
-    return _u16(fees, 80);
+    return (PackedFees.unwrap(fees) >> 80) & 0xffff;
 }
 
 function tailAuto(PackedFees fees) pure returns (uint256) {
-    return _u16(fees, 96);
+    return (PackedFees.unwrap(fees) >> 96) & 0xffff;
 }
 
 function entryEth(PackedFees fees) pure returns (uint256) {
-    return _u16(fees, 112);
+    return (PackedFees.unwrap(fees) >> 112) & 0xffff;
 }
 
 function entryAuto(PackedFees fees) pure returns (uint256) {
-    return _u16(fees, 128);
+    return (PackedFees.unwrap(fees) >> 128) & 0xffff;
 }
 
 function entryWord(PackedFees fees) pure returns (uint256) {
-    return _u16(fees, 144);
+    return (PackedFees.unwrap(fees) >> 144) & 0xffff;
 }
 
 function shared(PackedFees fees) pure returns (uint256) {
-    return _u16(fees, 160);
+    return (PackedFees.unwrap(fees) >> 160) & 0xffff;
 }
 
 function refund(PackedFees fees) pure returns (uint256) {
-    return _u16(fees, 176);
+    return (PackedFees.unwrap(fees) >> 176) & 0xffff;
 }
 
 function credit(PackedFees fees) pure returns (uint256) {
-    return _u16(fees, 192);
+    return (PackedFees.unwrap(fees) >> 192) & 0xffff;
 }
 
 function clearing(PackedFees fees) pure returns (uint256) {
-    return _u16(fees, 208);
+    return (PackedFees.unwrap(fees) >> 208) & 0xffff;
 }
 
 function report(PackedFees fees) pure returns (uint256) {
-    return _u16(fees, 224);
+    return (PackedFees.unwrap(fees) >> 224) & 0xffff;
 }
 
 function reportPerId(PackedFees fees) pure returns (uint256) {
-    return _u16(fees, 240);
+    return PackedFees.unwrap(fees) >> 240;
+}
+
+/// The same with no price on call data.
+function withoutCallData(PackedFees fees) pure returns (PackedFees) {
+    return PackedFees.wrap(PackedFees.unwrap(fees) & ~(uint256(0xffff) << 64));
 }
 
 function pack(IRegistry.FeeSettings memory s) pure returns (PackedFees) {

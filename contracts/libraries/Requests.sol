@@ -12,7 +12,6 @@ type EncodedRequest is uint256;
 
 using {
     user,
-    target,
     initEthSent,
     ethForCall,
     verifyUser,
@@ -22,48 +21,55 @@ using {
     callDataWords
 } for EncodedRequest global;
 
-function _at(EncodedRequest r, uint256 offset) pure returns (uint256 word) {
+// The accessors read one word each, and are written so that the compiler can put them where they are used.
+
+function user(EncodedRequest r) pure returns (address account) {
     assembly ("memory-safe") {
-        word := mload(add(r, offset))
+        account := mload(add(r, 0x20))
     }
 }
 
-function user(EncodedRequest r) pure returns (address) {
-    return address(uint160(_at(r, 0x20)));
+function initEthSent(EncodedRequest r) pure returns (uint256 amountWei) {
+    assembly ("memory-safe") {
+        amountWei := mload(add(r, 0xa0))
+    }
 }
 
-function target(EncodedRequest r) pure returns (address) {
-    return address(uint160(_at(r, 0x40)));
+function ethForCall(EncodedRequest r) pure returns (uint256 amountWei) {
+    assembly ("memory-safe") {
+        amountWei := mload(add(r, 0xc0))
+    }
 }
 
-function initEthSent(EncodedRequest r) pure returns (uint256) {
-    return _at(r, 0xa0);
+function verifyUser(EncodedRequest r) pure returns (bool isSet) {
+    assembly ("memory-safe") {
+        isSet := mload(add(r, 0xe0))
+    }
 }
 
-function ethForCall(EncodedRequest r) pure returns (uint256) {
-    return _at(r, 0xc0);
+function insertFeeAmount(EncodedRequest r) pure returns (bool isSet) {
+    assembly ("memory-safe") {
+        isSet := mload(add(r, 0x100))
+    }
 }
 
-function verifyUser(EncodedRequest r) pure returns (bool) {
-    return _at(r, 0xe0) != 0;
+function payWithAUTO(EncodedRequest r) pure returns (bool isSet) {
+    assembly ("memory-safe") {
+        isSet := mload(add(r, 0x120))
+    }
 }
 
-function insertFeeAmount(EncodedRequest r) pure returns (bool) {
-    return _at(r, 0x100) != 0;
-}
-
-function payWithAUTO(EncodedRequest r) pure returns (bool) {
-    return _at(r, 0x120) != 0;
-}
-
-function isAlive(EncodedRequest r) pure returns (bool) {
-    return _at(r, 0x140) != 0;
+function isAlive(EncodedRequest r) pure returns (bool isSet) {
+    assembly ("memory-safe") {
+        isSet := mload(add(r, 0x140))
+    }
 }
 
 /// Where callData lies, and its length in words. Not to be asked for after `Requests.call`.
 function callDataWords(EncodedRequest r) pure returns (uint256 start, uint256 words) {
-    unchecked {
-        return (EncodedRequest.unwrap(r) + 0x180, (_at(r, 0x160) + 31) >> 5);
+    assembly ("memory-safe") {
+        start := add(r, 0x180)
+        words := shr(5, add(mload(add(r, 0x160)), 31))
     }
 }
 
@@ -77,15 +83,36 @@ library Requests {
     uint256 private constant HEAD = 0x180;
 
     /**
+     * @notice Returns the length, padded to words, of the bytes in call data whose length lies at `position`.
+     * @dev Beyond the end of call data lie zeros without end, which nobody sent: they must not be taken.
+     */
+    function paddedLength(uint256 position) internal pure returns (uint256 padded) {
+        uint256 end;
+        bool isCutOff;
+        assembly ("memory-safe") {
+            let length := calldataload(position)
+            padded := and(add(length, 31), not(31))
+            end := add(add(position, 0x20), padded)
+            // A length that wraps around when it is rounded up is too large by itself.
+            isCutOff := or(gt(end, calldatasize()), gt(length, calldatasize()))
+        }
+        require(!isCutOff, IRegistry.CallDataCutOff(msg.data.length, end));
+    }
+
+    /**
      * @notice Copies a Request's encoding from call data into memory and hashes it.
      * @dev Takes the bytes as they lie there. Only the canonical encoding has the registered hash, so a
-     * caller who goes by the hash need not check offsets or padding. One word behind the encoding is left
-     * free, for the user that a forwarder appends.
+     * caller who goes by the hash need not check what is within. One word behind the encoding is left free,
+     * for the user that a forwarder appends.
      */
     function load(IRegistry.Request calldata request) internal pure returns (EncodedRequest r, bytes32 hash) {
+        uint256 position;
+        assembly ("memory-safe") {
+            position := add(request, 0x140)
+        }
+        uint256 padded = paddedLength(position);
         assembly ("memory-safe") {
             r := mload(0x40)
-            let padded := and(add(calldataload(add(request, 0x140)), 31), not(31))
             let size := add(padded, 0x160)
             mstore(r, 0x20)
             calldatacopy(add(r, 0x20), request, size)
@@ -95,6 +122,8 @@ library Requests {
     }
 
     /// @notice Lays out a new Request of `msg.sender` with `msg.value`, and hashes it.
+    // Only the payable functions that register reach it.
+    // slither-disable-next-line msg-value-in-nonpayable
     function create(
         address target_,
         address referer,

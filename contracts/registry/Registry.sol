@@ -61,11 +61,12 @@ contract Registry is RegistrySettlement {
         returns (uint256 gasUsed)
     {
         uint256 gasStart = gasleft();
-        Terms memory terms = _openTerms();
+        _requireBehindArguments(r);
+        (Terms memory terms, bool isGranted) = _openTerms();
 
         uint256[] memory ids;
         bool report;
-        if (!_isGranted()) {
+        if (!isGranted) {
             ids = new uint256[](1);
             ids[0] = id;
             uint256 uncharged;
@@ -86,12 +87,14 @@ contract Registry is RegistrySettlement {
     /// @inheritdoc IRegistry
     function executeHashedReqs(Execution[] calldata executions) external returns (Outcome[] memory outcomes) {
         require(executions.length != 0, EmptyBatch());
-        Terms memory terms = _openTerms();
+        _requireCanonical(executions);
+        (Terms memory terms, bool isGranted) = _openTerms();
+        terms.batch = true;
         terms.baseGas += terms.fees.shared();
 
         uint256[] memory ids;
         bool report;
-        if (!_isGranted()) {
+        if (!isGranted) {
             uint256 gasBefore = gasleft();
             ids = new uint256[](executions.length);
             for (uint256 i; i < executions.length; ++i) {
@@ -105,12 +108,11 @@ contract Registry is RegistrySettlement {
         terms.baseGas /= executions.length;
         terms.floorBaseGas /= executions.length;
 
-        uint256 payout;
         uint256 succeeded;
-        (outcomes, ids, succeeded, payout) = _executeAll(executions, terms, ids);
+        (outcomes, succeeded) = _executeAll(executions, terms, ids);
 
         if (report) _report(ids, succeeded);
-        _pay(payout);
+        _pay(terms.payout);
         _frame = USED;
     }
 
@@ -119,37 +121,36 @@ contract Registry is RegistrySettlement {
      * @return gasCharged gas units charged to the user.
      * @return fee wei, or AUTO base units.
      * @return payout wei to be paid to the executor.
+     * @return lead by how much the gas of the entries so far exceeds their floor price.
      */
-    function executeInFrame(
-        address executor,
-        uint256 baseGas,
-        uint256 floorBaseGas,
-        PackedFees fees,
-        Execution calldata e
-    ) external returns (uint256 gasCharged, uint256 fee, uint256 payout) {
+    function executeInFrame(Terms calldata terms_, Execution calldata e)
+        external
+        returns (uint256 gasCharged, uint256 fee, uint256 payout, int256 lead)
+    {
         uint256 gasStart = gasleft();
         require(msg.sender == address(this), OnlySelf());
-        Terms memory terms = Terms(executor, baseGas, floorBaseGas, true, fees);
-        return _execute(e.id, e.request, e.expectedGas, terms, gasStart);
+        Terms memory terms;
+        // Copied as they are: this contract wrote them.
+        assembly ("memory-safe") {
+            calldatacopy(terms, terms_, 0xe0)
+        }
+        (gasCharged, fee, payout) = _execute(e.id, _requestOf(e), e.expectedGas, terms, gasStart);
+        lead = terms.lead;
     }
 
     /// Locks the Registry; the first execution of a transaction carries its base.
-    function _openTerms() private returns (Terms memory terms) {
-        PackedFees fees = _fees;
+    function _openTerms() private returns (Terms memory terms, bool isGranted) {
+        PackedFees fees;
+        (fees, isGranted) = _readSettings();
+        // Only where the caller began the transaction and has no code to call from are its call data what the
+        // transaction carries: a contract makes them up for nothing. Here `tx.origin` can only lower the pay.
+        if (msg.sender != tx.origin || msg.sender.code.length != 0) fees = fees.withoutCallData();
         terms.fees = fees;
         terms.executor = msg.sender;
         if (_enter() == UNTOUCHED) {
             terms.baseGas = fees.txBase();
             terms.floorBaseGas = terms.baseGas;
         }
-    }
-
-    /// Whether the gate has granted this block to the caller before.
-    function _isGranted() private view returns (bool) {
-        uint256 granted = _grant;
-        // The low 160 bits are the executor: cutting off the rest is the point.
-        // forge-lint: disable-next-line(unsafe-typecast)
-        return address(uint160(granted)) == msg.sender && granted >> 160 >= block.number;
     }
 
     /// Asks the gate, and remembers a grant for later blocks.
@@ -165,7 +166,7 @@ contract Registry is RegistrySettlement {
         require(success && size >= 64 && until <= type(uint48).max && reported <= 1, GateFailed(gate_));
         require(until >= block.number, NotExecutor(msg.sender));
         if (until > block.number) {
-            _grant = until << 160 | uint160(msg.sender);
+            _rememberGrant(until);
         } else {
             report = reported == 1;
         }
@@ -191,19 +192,22 @@ contract Registry is RegistrySettlement {
     /// Runs the entries of a batch, each in a frame of its own; `ids` becomes those that succeeded.
     function _executeAll(Execution[] calldata executions, Terms memory terms, uint256[] memory ids)
         private
-        returns (Outcome[] memory outcomes, uint256[] memory, uint256 succeeded, uint256 payout)
+        returns (Outcome[] memory outcomes, uint256 succeeded)
     {
         outcomes = new Outcome[](executions.length);
         // What the input of all frames begins with: the terms, and where the entry lies.
-        bytes memory head = abi.encodeWithSelector(
-            this.executeInFrame.selector, terms.executor, terms.baseGas, terms.floorBaseGas, terms.fees, 0xa0
-        );
+        // The terms are seven words, the offset of the entry is the eighth.
+        bytes memory head = abi.encodeWithSelector(this.executeInFrame.selector, terms, 0x100);
         bytes memory firstReason;
+        // The first entry lies behind the list of offsets, every other one behind the one before.
+        uint256 offset = executions.length << 5;
         for (uint256 i; i < executions.length; ++i) {
-            Execution calldata e = executions[i];
-            (bytes memory reason, uint256 entryPayout) = _tryExecute(e, head, outcomes[i]);
-            if (outcomes[i].success) {
-                payout += entryPayout;
+            Execution calldata e = _entryAt(i, offset);
+            uint256 size = _sizeOf(e);
+            offset += size;
+            Outcome memory outcome = outcomes[i];
+            bytes memory reason = _tryExecute(e, size, head, terms, outcome);
+            if (outcome.success) {
                 if (ids.length != 0) ids[succeeded] = e.id;
                 ++succeeded;
             } else {
@@ -212,36 +216,101 @@ contract Registry is RegistrySettlement {
             }
         }
         require(succeeded != 0, NoneSucceeded(firstReason));
-        return (outcomes, ids, succeeded, payout);
+    }
+
+    /// A single execution's Request has to lie directly behind the selector and three arguments.
+    function _requireBehindArguments(Request calldata r) private pure {
+        uint256 offset;
+        assembly ("memory-safe") {
+            offset := sub(r, 4)
+        }
+        require(offset == 0x60, NotCanonicallyEncoded(offset, 0x60));
+    }
+
+    /// A batch's list of offsets has to lie directly behind the selector, its own offset and its length.
+    function _requireCanonical(Execution[] calldata executions) private pure {
+        uint256 offset;
+        assembly ("memory-safe") {
+            offset := sub(executions.offset, 0x24)
+        }
+        require(offset == 0x20, NotCanonicallyEncoded(offset, 0x20));
+    }
+
+    /// A batch's entry `i`, which has to lie `expected` bytes behind the beginning of the list.
+    function _entryAt(uint256 i, uint256 expected) private pure returns (Execution calldata e) {
+        uint256 offset;
+        assembly ("memory-safe") {
+            offset := calldataload(add(0x44, shl(5, i)))
+            e := add(0x44, expected)
+        }
+        require(offset == expected, NotCanonicallyEncoded(offset, expected));
+    }
+
+    /// An entry's Request, which has to lie directly behind the entry's own words.
+    function _requestOf(Execution calldata e) private pure returns (Request calldata r) {
+        uint256 offset;
+        assembly ("memory-safe") {
+            offset := calldataload(add(e, 0x20))
+            r := add(e, 0x80)
+        }
+        require(offset == 0x80, NotCanonicallyEncoded(offset, 0x80));
+    }
+
+    /// The bytes of an entry, all of which are there: id, offset, expectedGas and gasLimit; then the Request
+    /// with its callData last.
+    function _sizeOf(Execution calldata e) private pure returns (uint256 size) {
+        uint256 position;
+        assembly ("memory-safe") {
+            position := add(e, 0x1c0)
+        }
+        // A length within call data is far from overflowing.
+        unchecked {
+            return 0x1e0 + Requests.paddedLength(position);
+        }
     }
 
     /**
      * Runs an entry in a frame of its own.
-     * @dev The entry is copied as it lies in call data, as far as its canonical encoding goes; the frame finds
-     * out whether it is one. The input is needed for the call only, so the next entry's takes its memory: the
-     * price of memory grows with its square.
+     * @dev The entry is copied as it lies in call data; the frame finds out whether it is the registered one.
+     * The input is needed for the call only, so the next entry's takes its memory: the price of memory grows
+     * with its square.
      */
-    function _tryExecute(Execution calldata e, bytes memory head, Outcome memory outcome)
-        private
-        returns (bytes memory reason, uint256 payout)
-    {
+    function _tryExecute(
+        Execution calldata e,
+        uint256 size,
+        bytes memory head,
+        Terms memory terms,
+        Outcome memory outcome
+    ) private returns (bytes memory reason) {
+        int256 lead = terms.lead;
+        uint256 payout;
+        uint256 input;
+        assembly ("memory-safe") {
+            input := mload(0x40)
+            let headSize := mload(head)
+            mcopy(input, add(head, 0x20), headSize)
+            mstore(add(input, 4), lead)
+            calldatacopy(add(input, headSize), e, size)
+            size := add(size, headSize)
+        }
         uint256 gasLimit = e.gasLimit;
+        // What is checked here is there when the call is made: nothing that takes gas lies between.
         _requireForwardable(gasLimit + FRAME_RESERVE);
         bool success;
         assembly ("memory-safe") {
-            let input := mload(0x40)
-            let headSize := mload(head)
-            mcopy(input, add(head, 0x20), headSize)
-            // id, offset, expectedGas and gasLimit; then the Request with the length of its callData last
-            let size := add(0x1e0, and(add(calldataload(add(e, 0x1c0)), 31), not(31)))
-            calldatacopy(add(input, headSize), e, size)
-            success := call(gasLimit, address(), 0, input, add(headSize, size), input, 0x60)
+            success := call(gasLimit, address(), 0, input, size, input, 0x80)
             if success {
                 mstore(outcome, 1)
                 mstore(add(outcome, 0x20), mload(input))
                 mstore(add(outcome, 0x40), mload(add(input, 0x20)))
                 payout := mload(add(input, 0x40))
+                lead := mload(add(input, 0x60))
             }
+        }
+        terms.lead = lead;
+        // No sum of wei there are overflows.
+        unchecked {
+            terms.payout += payout;
         }
         if (!success) reason = BoundedCall.returned(MAX_FRAME_REASON);
     }
@@ -269,6 +338,7 @@ contract Registry is RegistrySettlement {
         uint256 available = _callTarget(id, r);
 
         (gasCharged, fee, payout) = _settle(r, m, terms.executor, available);
+        terms.lead = m.lead;
 
         emit HashedReqExecuted(id, terms.executor, !r.isAlive(), fee, r.payWithAUTO());
     }
@@ -303,7 +373,11 @@ contract Registry is RegistrySettlement {
 
     /// Reverts unless a call can be given `gas` units: one part in 64 of what is left stays behind.
     function _requireForwardable(uint256 gas) private view {
-        uint256 forwardable = gasleft() - gasleft() / 64;
+        uint256 forwardable;
+        unchecked {
+            forwardable = gasleft();
+            forwardable -= forwardable / 64;
+        }
         require(forwardable >= gas, InsufficientGas(forwardable, gas));
     }
 }

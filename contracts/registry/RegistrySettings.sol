@@ -16,24 +16,30 @@ import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
  * deployment the owner is OpenZeppelin's TimelockController.
  */
 abstract contract RegistrySettings is IRegistry, Ownable2Step {
-    /// @notice The highest tip, in wei per gas, that the owner can have users pay.
-    uint256 public constant MAX_TIP_CAP = 1000 gwei;
     /// @notice The factor by which a new oracle's price may differ from the last one's.
     uint256 public constant MAX_PRICE_STEP = 2;
 
+    /// The bit of `_grant` that is set once the owner changed the fees.
+    uint256 private constant FEES_CHANGED = 1 << 208;
+    /// Fields of `FeeSettings`.
+    uint256 private constant FEE_SETTINGS = 15;
     /// Gas that an oracle gets.
     uint256 private constant ORACLE_GAS = 100_000;
     /// No price lies above: it could only make a fee overflow.
     uint256 private constant MAX_AUTO_PER_ETH = type(uint128).max;
 
-    PackedFees internal _fees;
+    /// What fees are computed from, as long as the owner does not change it: reading code costs nothing.
+    PackedFees private immutable _initialFees;
+    /// The same once the owner changed it; `_grant` says so.
+    PackedFees private _changedFees;
 
     /// The gate and since when it is, in one word.
     IExecutorGate private _gate;
     uint48 private _gateSince;
 
-    /// The executor (low 160 bits) whom the gate granted all blocks through the one in the bits above.
-    uint256 internal _grant;
+    /// The executor (low 160 bits) whom the gate granted all blocks through the one in the 48 bits above, and
+    /// above them whether the owner changed the fees: one word, which every execution reads anyway.
+    uint256 private _grant;
 
     IPriceOracle private _priceOracle;
     /// The price at the last change of oracle: what a step is measured from when the old oracle is silent.
@@ -44,7 +50,9 @@ abstract contract RegistrySettings is IRegistry, Ownable2Step {
     {
         _setGate(gate_);
         _setPriceOracle(oracle, _priceOf(oracle));
-        _setFeeSettings(settings);
+        _requireBounded(settings);
+        _initialFees = pack(settings);
+        emit FeeSettingsSet(settings);
     }
 
     /// @inheritdoc IRegistry
@@ -67,7 +75,10 @@ abstract contract RegistrySettings is IRegistry, Ownable2Step {
     /// @inheritdoc IRegistry
     function setFeeSettings(FeeSettings calldata settings) external onlyOwner {
         _requireIdle();
-        _setFeeSettings(settings);
+        _requireBounded(settings);
+        _changedFees = pack(settings);
+        _grant |= FEES_CHANGED;
+        emit FeeSettingsSet(settings);
     }
 
     /// @inheritdoc IRegistry
@@ -82,9 +93,8 @@ abstract contract RegistrySettings is IRegistry, Ownable2Step {
 
     /// @inheritdoc IRegistry
     function grant() external view returns (address executor, uint256 untilBlock) {
-        // The low 160 bits are the executor: cutting off the rest is the point.
-        // forge-lint: disable-next-line(unsafe-typecast)
-        return (address(uint160(_grant)), _grant >> 160);
+        uint256 word = _grant;
+        return (_granteeOf(word), _lastBlockOf(word));
     }
 
     /// @inheritdoc IRegistry
@@ -94,7 +104,41 @@ abstract contract RegistrySettings is IRegistry, Ownable2Step {
 
     /// @inheritdoc IRegistry
     function feeSettings() external view returns (FeeSettings memory) {
-        return _fees.unpack();
+        return _feesOf(_grant).unpack();
+    }
+
+    /// @inheritdoc IRegistry
+    function maxFeeSettings() public pure returns (FeeSettings memory) {
+        // About twice what is calibrated for today's gas prices; a tip as on chains whose coin is cheap.
+        return FeeSettings({
+            tipCapWei: 1000 gwei,
+            txBase: 42_000,
+            tokenGas: 8,
+            floorTokenGas: 20,
+            tailEth: 22_000,
+            tailAuto: 33_000,
+            entryEth: 11_500,
+            entryAuto: 26_000,
+            entryWord: 10,
+            shared: 23_000,
+            refund: 15_000,
+            credit: 50_000,
+            clearing: 9600,
+            report: 24_000,
+            reportPerId: 1200
+        });
+    }
+
+    /// What an execution by the caller goes by: the fees, and whether the gate granted this block before.
+    function _readSettings() internal view returns (PackedFees fees, bool isGranted) {
+        uint256 word = _grant;
+        fees = _feesOf(word);
+        isGranted = _granteeOf(word) == msg.sender && _lastBlockOf(word) >= block.number;
+    }
+
+    /// Remembers that the gate granted the caller all blocks through `lastBlock`.
+    function _rememberGrant(uint256 lastBlock) internal {
+        _grant = _grant & FEES_CHANGED | lastBlock << 160 | uint160(msg.sender);
     }
 
     /// The gate, for asking it.
@@ -114,7 +158,7 @@ abstract contract RegistrySettings is IRegistry, Ownable2Step {
         require(address(gate_).code.length != 0, NotContract(address(gate_)));
         _gate = gate_;
         _gateSince = uint48(block.timestamp);
-        delete _grant;
+        _grant &= FEES_CHANGED;
         emit GateSet(address(gate_));
     }
 
@@ -126,10 +170,32 @@ abstract contract RegistrySettings is IRegistry, Ownable2Step {
         emit PriceOracleSet(address(oracle), price);
     }
 
-    function _setFeeSettings(FeeSettings memory settings) private {
-        require(settings.tipCapWei <= MAX_TIP_CAP, AboveMaximum(settings.tipCapWei, MAX_TIP_CAP));
-        _fees = pack(settings);
-        emit FeeSettingsSet(settings);
+    function _feesOf(uint256 word) private view returns (PackedFees) {
+        return word & FEES_CHANGED == 0 ? _initialFees : _changedFees;
+    }
+
+    function _granteeOf(uint256 word) private pure returns (address) {
+        // The low 160 bits are the executor: cutting off the rest is the point.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        return address(uint160(word));
+    }
+
+    function _lastBlockOf(uint256 word) private pure returns (uint256) {
+        return word >> 160 & type(uint48).max;
+    }
+
+    function _requireBounded(FeeSettings memory settings) private pure {
+        FeeSettings memory maxima = maxFeeSettings();
+        // A struct of numbers lies in memory as an array of words.
+        for (uint256 i; i < FEE_SETTINGS; ++i) {
+            uint256 value;
+            uint256 maximum;
+            assembly ("memory-safe") {
+                value := mload(add(settings, shl(5, i)))
+                maximum := mload(add(maxima, shl(5, i)))
+            }
+            require(value <= maximum, AboveMaximum(value, maximum));
+        }
     }
 
     function _priceOf(IPriceOracle oracle) private view returns (uint256 price) {

@@ -16,6 +16,9 @@ import {RegistryBook} from "./RegistryBook.sol";
  * less what the EVM refunds for clearing a hash. T is counted from the Request's own words, so padded call
  * data earn nothing. `measured` ends before the payments; what they and the log cost is in the tail. What a
  * target is refunded for clearing its own storage cannot be seen here and is charged.
+ *
+ * @dev The maximum is the transaction's. An entry of a batch is charged by how much it raises the maximum of
+ * the sums so far: all together pay what the transaction costs, and none more than it would pay alone.
  */
 abstract contract RegistrySettlement is RegistryBook {
     /// @notice Percent of the charged gas up to which `expectedGas` may go.
@@ -23,6 +26,8 @@ abstract contract RegistrySettlement is RegistryBook {
     /// @notice Gas with which a refund is pushed, the stipend included.
     uint256 public constant REFUND_GAS = 10_000;
 
+    /// No charge comes near it, and no fee computed from it overflows.
+    uint256 private constant MAX_EXPECTED_GAS = type(uint48).max;
     /// What the EVM adds to the gas of a call that carries ETH.
     uint256 internal constant STIPEND = 2300;
     /// Gas that must be left before a refund so that it gets its own: paying an account that does not exist
@@ -36,8 +41,12 @@ abstract contract RegistrySettlement is RegistryBook {
     /// The same for a batch entry: its offset, id, the Request's offset, expectedGas and gasLimit.
     uint256 private constant TOKENS_ENTRY = TOKENS_HEAD + 182;
 
-    /// What all Requests of one call have in common.
+    /// What all Requests of one call have in common, and what became of those before.
     struct Terms {
+        /// by how much the gas of the entries so far exceeds their floor price
+        int256 lead;
+        /// wei to be paid to the executor for the entries so far
+        uint256 payout;
         /// who executes and is paid
         address executor;
         /// gas units charged whatever a Request does: its share of the transaction
@@ -55,8 +64,10 @@ abstract contract RegistrySettlement is RegistryBook {
         uint256 gasStart;
         /// gas units that are not measured
         uint256 fixedGas;
-        /// gas units charged at least
+        /// gas units at the floor price
         uint256 floorGas;
+        /// as in `Terms`
+        int256 lead;
         /// wei per gas
         uint256 gasPrice;
         /// AUTO base units per ETH, times 1e18; 0 where the fee is in ETH
@@ -95,10 +106,14 @@ abstract contract RegistrySettlement is RegistryBook {
                 fixedGas += inAuto ? fees.tailAuto() : fees.tailEth();
             }
             m.fixedGas = fixedGas + tokens * fees.tokenGas();
-            if (terms.floorBaseGas != 0) m.floorGas = terms.floorBaseGas + tokens * fees.floorTokenGas();
+            m.floorGas = terms.floorBaseGas + tokens * fees.floorTokenGas();
         }
+        m.lead = terms.lead;
         if (!r.isAlive()) m.fixedGas -= fees.clearing();
         m.fees = fees;
+        if (r.insertFeeAmount()) {
+            require(expectedGas <= MAX_EXPECTED_GAS, ExpectedGasTooHigh(expectedGas, MAX_EXPECTED_GAS));
+        }
         m.expectedGas = expectedGas;
         m.gasPrice = FeeMath.currentGasPrice(fees.tipCapWei());
         if (inAuto) m.autoPerEth = _autoPerEth();
@@ -125,24 +140,33 @@ abstract contract RegistrySettlement is RegistryBook {
         uint256 gasWithRefund;
         unchecked {
             uint256 gasUsed = m.gasStart - gasleft() + m.fixedGas;
-            gasCharged = _max(gasUsed, m.floorGas);
-            gasWithRefund = _max(gasUsed + m.fees.refund(), m.floorGas);
+            gasCharged = _chargeOf(m, gasUsed);
+            gasWithRefund = _chargeOf(m, gasUsed + m.fees.refund());
+            // Gas units are far from 2^255, here and below.
+            // forge-lint: disable-next-line(unsafe-typecast)
+            m.lead += int256(gasUsed) - int256(m.floorGas);
         }
 
         uint256 refund = available;
         if (!inAuto) {
             if (!isFixed) fee = _fee(m, gasCharged);
             require(available >= fee, InsufficientPayment(fee, available));
-            refund -= fee;
+            unchecked {
+                refund -= fee;
+            }
         }
         // A refund is worth sending when it is more than sending it costs. Where the fee is in ETH and was
         // not fixed before the call, that cost comes out of the refund.
-        uint256 pushCost = FeeMath.ethFee(gasWithRefund - gasCharged, m.gasPrice);
-        if (refund > pushCost) {
-            gasCharged = gasWithRefund;
-            if (!inAuto && !isFixed) refund -= pushCost;
-        } else {
-            refund = 0;
+        // Gas with the refund is not less than without.
+        unchecked {
+            uint256 pushCost = FeeMath.ethFee(gasWithRefund - gasCharged, m.gasPrice);
+            if (refund > pushCost) {
+                gasCharged = gasWithRefund;
+                m.lead += int256(m.fees.refund());
+                if (!inAuto && !isFixed) refund -= pushCost;
+            } else {
+                refund = 0;
+            }
         }
 
         if (isFixed) {
@@ -156,7 +180,10 @@ abstract contract RegistrySettlement is RegistryBook {
             IAutoPayments(autoPayments).pull(r.user(), executor, fee);
         }
 
-        payout = available - refund;
+        // The refund is a part of what is available.
+        unchecked {
+            payout = available - refund;
+        }
         if (refund != 0) {
             (uint256 extraGas, uint256 withheld) = _refund(r.user(), refund, m);
             gasCharged += extraGas;
@@ -207,7 +234,15 @@ abstract contract RegistrySettlement is RegistryBook {
         }
     }
 
-    function _max(uint256 a, uint256 b) private pure returns (uint256) {
-        return a > b ? a : b;
+    /// By how much `gasUsed` units and their floor price raise the maximum of the sums so far.
+    function _chargeOf(Meter memory m, uint256 gasUsed) private pure returns (uint256 gasCharged) {
+        int256 lead = m.lead;
+        // The maximum of sums that grow does not fall.
+        unchecked {
+            // forge-lint: disable-next-line(unsafe-typecast)
+            int256 used = lead + int256(gasUsed);
+            int256 floor = int256(m.floorGas);
+            gasCharged = uint256((used > floor ? used : floor) - (lead > 0 ? lead : int256(0)));
+        }
     }
 }

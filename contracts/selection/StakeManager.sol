@@ -121,6 +121,8 @@ contract StakeManager is IStakeManager, ReentrancyGuardTransient {
 
     uint256 private immutable _freezeBlocks;
 
+    // They are written in `stake` and `unstake`, which slither cannot analyse.
+    // slither-disable-start uninitialized-state
     Book private _book;
     Turn private _turn;
     SumTree.Tree private _tree;
@@ -129,6 +131,8 @@ contract StakeManager is IStakeManager, ReentrancyGuardTransient {
     mapping(address staker => Earlier) private _earlier;
     mapping(address staker => Worker) private _workers;
     BitMaps.BitMap private _presence;
+
+    // slither-disable-end uninitialized-state
 
     /// @param registry_ may be deployed later: it is not called.
     constructor(

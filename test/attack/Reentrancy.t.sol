@@ -8,7 +8,7 @@ import {RegistryTest} from "../utils/RegistryTest.sol";
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
 import {IRegistry} from "contracts/interfaces/IRegistry.sol";
-import {PackedFees} from "contracts/libraries/PackedFees.sol";
+import {RegistrySettlement} from "contracts/registry/RegistrySettlement.sol";
 
 /**
  * Whoever is called while the Registry works tries to enter every function of it that changes state. The one
@@ -57,6 +57,7 @@ contract ReentrancyTest is RegistryTest {
     function _everything() private view returns (Puppet.Call[] memory calls) {
         IRegistry.Execution[] memory batch = new IRegistry.Execution[](1);
         batch[0] = _entry(otherId, own);
+        RegistrySettlement.Terms memory terms;
         bytes[TRIES] memory data = [
             abi.encodeCall(
                 IRegistry.newReq, (address(bystander), payable(referer), bytes("new"), 0, false, false, false)
@@ -70,7 +71,7 @@ contract ReentrancyTest is RegistryTest {
             abi.encodeCall(IRegistry.setPriceOracle, (oracle)),
             abi.encodeCall(IRegistry.setFeeSettings, (registry.feeSettings())),
             abi.encodeCall(IRegistry.executeHashedReqs, (new IRegistry.Execution[](1))),
-            abi.encodeCall(registry.executeInFrame, (address(puppet), 0, 0, PackedFees.wrap(0), batch[0])),
+            abi.encodeCall(registry.executeInFrame, (terms, batch[0])),
             bytes("")
         ];
         calls = new Puppet.Call[](TRIES);

@@ -2,6 +2,7 @@
 pragma solidity 0.8.36;
 
 import {MeteringTest} from "./MeteringTest.sol";
+import {IRegistry} from "contracts/interfaces/IRegistry.sol";
 import {console} from "forge-std/console.sol";
 
 /**
@@ -91,5 +92,64 @@ contract MeteringBandTest is MeteringTest {
             (p.inAuto, p.verifyUser) = (i & 1 != 0, i & 2 != 0);
             _check(p);
         }
+    }
+
+    /// Entries whose call data dominate and entries whose execution does, in one batch: the floor price is a
+    /// property of the transaction, and none is charged more than it would be among its like.
+    function test_MixedBatch() public {
+        // The floor price binds, both are about equal, and execution prevails.
+        uint256[3] memory burnt = [uint256(10_000), 100_000, 200_000];
+        for (uint256 order; order < 3; ++order) {
+            for (uint256 i; i < 3; ++i) {
+                (uint256 charged, uint256 receipt) = _mixed(order, 10, 200, burnt[i]);
+                console.log("mixed batch", burnt[i], charged * 10_000 / receipt, receipt);
+                assertGe(charged * 10_000, receipt * 9800);
+                assertLe(charged * 10_000, receipt * 10_200);
+            }
+        }
+    }
+
+    /// `n` entries, half of them with `words` words of ones, half of them with `burnt` gas to burn; in turn
+    /// (order 0), the heavy call data first (1) or last (2).
+    function _mixed(uint256 order, uint256 n, uint256 words, uint256 burnt)
+        private
+        returns (uint256 charged, uint256 receipt)
+    {
+        uint256 snapshot = vm.snapshotState();
+        IRegistry.Execution[] memory batch = new IRegistry.Execution[](n);
+        for (uint256 i; i < n; ++i) {
+            bool long = order == 0 ? i % 2 == 0 : (i < n / 2) == (order == 1);
+            IRegistry.Request memory r = batch[i].request;
+            r.target = address(new Burner());
+            r.user = payable(address(uint160(uint256(keccak256(abi.encode("user", i))))));
+            r.referer = payable(referer);
+            r.callData = long ? _ones(words) : abi.encodePacked(burnt);
+            r.initEthSent = 0.123_456_789_123_456_789 ether;
+            vm.deal(r.user, 1);
+            batch[i] = _entry(_register(r), r);
+        }
+        IRegistry.Outcome[] memory outcomes = _executeBatch(batch);
+        receipt = relay.receiptGas();
+        for (uint256 i; i < n; ++i) {
+            assertTrue(outcomes[i].success, "entry failed");
+            charged += outcomes[i].gasCharged;
+        }
+        vm.revertToStateAndDelete(snapshot);
+    }
+
+    function _ones(uint256 words) private pure returns (bytes memory data) {
+        data = new bytes(32 * words);
+        for (uint256 i; i < data.length; ++i) {
+            data[i] = 0xff;
+        }
+    }
+}
+
+/// A target that burns the gas that its only word of input says, and none when the input is longer.
+contract Burner {
+    fallback() external payable {
+        if (msg.data.length != 32) return;
+        uint256 start = gasleft();
+        while (start - gasleft() < uint256(bytes32(msg.data))) {}
     }
 }

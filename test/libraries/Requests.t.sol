@@ -30,7 +30,7 @@ contract RequestsTest is Test {
             mstore(0x40, add(encoding, add(size, 32)))
         }
         inBounds = EncodedRequest.unwrap(encoded) == free && end == free + size + 32;
-        assert(encoded.user() == r.user && encoded.target() == r.target);
+        assert(encoded.user() == r.user);
         assert(encoded.initEthSent() == r.initEthSent && encoded.ethForCall() == r.ethForCall);
         assert(encoded.verifyUser() == r.verifyUser && encoded.insertFeeAmount() == r.insertFeeAmount);
         assert(encoded.payWithAUTO() == r.payWithAUTO && encoded.isAlive() == r.isAlive);

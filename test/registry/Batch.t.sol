@@ -5,7 +5,7 @@ import {MeterTarget} from "../actors/MeterTarget.sol";
 import {Puppet} from "../actors/Puppet.sol";
 import {RegistryTest} from "../utils/RegistryTest.sol";
 import {IRegistry} from "contracts/interfaces/IRegistry.sol";
-import {PackedFees} from "contracts/libraries/PackedFees.sol";
+import {RegistrySettlement} from "contracts/registry/RegistrySettlement.sol";
 import {Vm} from "forge-std/Vm.sol";
 
 /// forge-config: default.isolate = true
@@ -53,7 +53,8 @@ contract BatchTest is RegistryTest {
 
     function test_RevertWhen_FrameIsEnteredFromOutside() public {
         IRegistry.Execution memory e = _newEntry(address(target), 0);
-        bytes memory data = abi.encodeCall(registry.executeInFrame, (executor, 0, 0, PackedFees.wrap(0), e));
+        RegistrySettlement.Terms memory terms;
+        bytes memory data = abi.encodeCall(registry.executeInFrame, (terms, e));
         vm.expectRevert(IRegistry.OnlySelf.selector);
         _send(executor, address(registry), data);
     }

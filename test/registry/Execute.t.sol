@@ -98,7 +98,8 @@ contract ExecuteTest is RegistryTest {
         for (uint256 i; i < 32; ++i) {
             endless[head + 10 * 32 + i] = 0xff;
         }
-        _expectMismatchRaw(id, endless);
+        vm.expectPartialRevert(IRegistry.CallDataCutOff.selector);
+        _send(executor, address(registry), endless);
 
         _send(executor, address(registry), canonical);
         assertEq(target.calls(), 1);
@@ -115,7 +116,9 @@ contract ExecuteTest is RegistryTest {
         assembly ("memory-safe") {
             mstore(data, sub(mload(data), 28)) // into the five bytes themselves
         }
-        vm.expectRevert(abi.encodeWithSelector(IRegistry.RequestMismatch.selector, id));
+        vm.expectRevert(
+            abi.encodeWithSelector(IRegistry.CallDataCutOff.selector, data.length, data.length + 28)
+        );
         _send(executor, address(registry), data);
     }
 

@@ -223,13 +223,17 @@ contract SettlementTest is RegistryTest {
         }
     }
 
-    function test_RevertWhen_ExpectedGasOverflows() public {
+    function test_RevertWhen_ExpectedGasIsBeyondAnyCharge() public {
         IRegistry.Request memory r = _inserted(false, false, false);
         uint256 id = _register(r);
-        vm.expectRevert(abi.encodeWithSignature("Panic(uint256)", 0x11));
-        _execute(id, r, type(uint256).max);
+        uint256 maximum = type(uint48).max;
+        uint256[3] memory wrong = [type(uint256).max, maximum + 1, 1 << 192];
+        for (uint256 i; i < 3; ++i) {
+            vm.expectRevert(abi.encodeWithSelector(IRegistry.ExpectedGasTooHigh.selector, wrong[i], maximum));
+            _execute(id, r, wrong[i]);
+        }
         vm.expectPartialRevert(IRegistry.InsufficientPayment.selector);
-        _execute(id, r, type(uint64).max);
+        _execute(id, r, maximum);
     }
 
     function test_WhenExpectedGasIsLow_ExecutorEarnsLess() public {

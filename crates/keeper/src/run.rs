@@ -212,10 +212,10 @@ impl Session<'_> {
         observer: &mut dyn Observer,
     ) -> Result<(), KeeperError> {
         let tip = feed.tip();
-        let mut calls_before = self.keeper.endpoint.stats().total();
         let mut seen = Instant::now();
+        let mut calls_before = self.keeper.endpoint.stats().total();
         // What waits already must not wait for the next block.
-        self.decide_and_send(submitter, false).await?;
+        self.deal(submitter, observer, Vec::new(), false, seen, &mut calls_before).await?;
         loop {
             let delta = feed.next(writes, self.engine.simulator()).await?;
             if tip.has_changed().unwrap_or(false) || matches!(delta, BlockDelta::Removed { .. }) {
@@ -228,26 +228,40 @@ impl Session<'_> {
                 let events = submitter.on_block(&delta).await?;
                 mined = self.take_events(submitter, &events).await?;
             }
-            let head = *self.engine.head();
-            let behind = tip.borrow().number > head.number || matches!(delta, BlockDelta::Removed { .. });
-            let (decision, sent) = self.decide_and_send(submitter, behind).await?;
-            self.keep(&head)?;
-
-            let calls = self.keeper.endpoint.stats().total();
-            observer.block(&BlockReport {
-                number: head.number,
-                hash: head.hash,
-                elapsed: seen.elapsed(),
-                rpc_calls: calls - calls_before,
-                outstanding: self.engine.book().len(),
-                rechecked: decision.rechecked,
-                executable: decision.executable,
-                turn: decision.turn,
-                sent,
-                mined,
-            });
-            calls_before = calls;
+            let number = self.engine.head().number;
+            let behind = tip.borrow().number > number || matches!(delta, BlockDelta::Removed { .. });
+            self.deal(submitter, observer, mined, behind, seen, &mut calls_before).await?;
         }
+    }
+
+    /// Decides on the head, sends, and tells about it.
+    async fn deal(
+        &mut self,
+        submitter: Option<&Submitter>,
+        observer: &mut dyn Observer,
+        mined: Vec<MinedReport>,
+        behind: bool,
+        seen: Instant,
+        calls_before: &mut u64,
+    ) -> Result<(), KeeperError> {
+        let (decision, sent) = self.decide_and_send(submitter, behind).await?;
+        let head = *self.engine.head();
+        self.keep(&head)?;
+        let calls = self.keeper.endpoint.stats().total();
+        observer.block(&BlockReport {
+            number: head.number,
+            hash: head.hash,
+            elapsed: seen.elapsed(),
+            rpc_calls: calls - *calls_before,
+            outstanding: self.engine.book().len(),
+            rechecked: decision.rechecked,
+            executable: decision.executable,
+            turn: decision.turn,
+            sent,
+            mined,
+        });
+        *calls_before = calls;
+        Ok(())
     }
 }
 

@@ -99,7 +99,7 @@ impl Follower {
     }
 
     /// Follows the chain until it cannot be followed any more.
-    pub(super) async fn run(mut self) -> FeedError {
+    pub(super) async fn run(&mut self) -> FeedError {
         let mut healthy = self.round(None).await;
         loop {
             let pause = match healthy {

@@ -218,12 +218,14 @@ impl BlockFeed {
         let counters = Arc::<Counters>::default();
         let end = Arc::<Mutex<Option<FeedError>>>::default();
         let stop = cancel.child_token();
-        let follower =
+        let mut follower =
             Follower::new(endpoint.clone(), options.clone(), canon, events_in, tip_in, Arc::clone(&counters));
         let (stopped, ended) = (stop.clone(), Arc::clone(&end));
         tokio::spawn(async move {
             let why = stopped.run_until_cancelled(follower.run()).await.unwrap_or(FeedError::Stopped);
+            // Told before the channel closes, so that who sees it closed can tell why.
             *ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+            drop(follower);
         });
         Ok(Self {
             base,

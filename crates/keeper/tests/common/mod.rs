@@ -32,7 +32,7 @@ use std::{
     path::Path,
     sync::{Arc, Mutex},
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -178,13 +178,22 @@ impl Stage {
         }
     }
 
-    /// Mines until the keeper has dealt with so many blocks.
-    pub async fn mine_until_seen(&self, keeper: &Running, blocks: usize) {
-        until("blocks are seen", || async {
-            self.anvil.mine(1).await.unwrap();
-            keeper.reports.lock().unwrap().len() >= blocks
+    /// Waits until the keeper has dealt with the head.
+    pub async fn seen_by(&self, keeper: &Running) {
+        until("the head is seen", || async {
+            let head = self.head().await.hash;
+            keeper.reports.lock().unwrap().last().is_some_and(|report| report.hash == head)
         })
         .await;
+    }
+
+    /// Mines so many blocks, one after the other, each when the keeper has dealt with the one before.
+    pub async fn mine_and_see(&self, keeper: &Running, blocks: usize) {
+        self.seen_by(keeper).await;
+        for _ in 0..blocks {
+            self.anvil.mine(1).await.unwrap();
+            self.seen_by(keeper).await;
+        }
     }
 
     pub async fn head(&self) -> BlockHead {
@@ -264,13 +273,12 @@ impl Running {
     }
 }
 
-/// Waits until a condition holds, for at most ten seconds.
+/// Waits until a condition holds. The limit matters only where the test fails.
 pub async fn until<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
-    for _ in 0..200 {
-        if condition().await {
-            return;
-        }
+    const LIMIT: Duration = Duration::from_secs(120);
+    let deadline = Instant::now() + LIMIT;
+    while !condition().await {
+        assert!(Instant::now() < deadline, "waited {LIMIT:?} for: {what}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    panic!("waited ten seconds for: {what}");
 }

@@ -39,7 +39,7 @@ pub(crate) fn config() -> SubmitConfig {
         confirmations: 3,
         replace_after_blocks: 2,
         tip: TipPolicy::Fixed(GWEI),
-        timeout: Duration::from_secs(5),
+        timeout: Duration::from_secs(60),
         ..SubmitConfig::default()
     }
 }

@@ -14,6 +14,8 @@ pub(crate) enum Rule {
     Pass,
     /// It reaches the node, its answer reaches nobody.
     LoseAnswer,
+    /// The node never hears of it, and the connection stays open without an answer.
+    Hang,
     /// The node never hears of it; this is the result.
     Answer(Value),
     /// The node never hears of it; this is the error's code and message.
@@ -73,6 +75,7 @@ async fn serve(mut client: TcpStream, port: u16, rules: Rules, seen: Arc<Mutex<V
         seen.lock().ok()?.push(call.clone());
         let reply = |part: &str, value: Value| json!({ "jsonrpc": "2.0", "id": call["id"], part: value });
         let answer = match rule {
+            Rule::Hang => std::future::pending().await,
             Rule::Answer(result) => reply("result", result).to_string().into_bytes(),
             Rule::Error(code, message) => {
                 reply("error", json!({ "code": code, "message": message })).to_string().into_bytes()

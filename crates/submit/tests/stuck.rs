@@ -186,17 +186,17 @@ async fn an_account_without_funds_is_reported_once_and_goes_on_when_it_has_some(
 async fn a_replacement_that_is_refused_is_raised_further() {
     let bed = Bed::new().await;
     // Somebody else's transaction with a high offer is in the pool, and the node's count does not show it.
-    let relay = common::relay::Relay::to(bed.anvil.port()).await;
+    let relay = errand_testkit::relay::Relay::to(bed.anvil.port()).await.unwrap();
     let foreign = bed.send_elsewhere(0, 24 * GWEI).await;
-    relay.rule_for("eth_getTransactionCount", || common::relay::Rule::Answer("0x0".into()));
-    let builder = errand_submit::Builder::new(relay.provider.clone(), bed.wallet(), bed.journal());
+    relay.rule_for("eth_getTransactionCount", || errand_testkit::relay::Rule::Answer("0x0".into()));
+    let builder = errand_submit::Builder::new(relay.provider().clone(), bed.wallet(), bed.journal());
     let (submitter, _) = builder.config(bed.config.clone()).start(bed.head().await).await.unwrap();
     let request = TxRequest { to: COUNTER, ..count(1) };
     let sent = submitter.submit(request).await.unwrap();
     assert_eq!((sent.nonce, common::name(&sent.update)), (0, "refused"));
     let events = bed.mine_without(&submitter, HIGH).await;
     assert!(names(&events).contains(&"replaced"), "{events:?}");
-    relay.rule(|_| common::relay::Rule::Pass);
+    relay.rule(|_| errand_testkit::relay::Rule::Pass);
     assert_eq!(names(&bed.mine(&submitter).await), ["mined"]);
     assert!(bed.receipt(foreign).await.is_none());
     assert_eq!(bed.counted().await, 1);

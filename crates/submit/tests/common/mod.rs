@@ -1,8 +1,6 @@
 //! What the tests share: a node that mines when told to, and a submitter with a journal on disk.
 #![allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "each test file uses its part")]
 
-pub(crate) mod relay;
-
 use alloy::{
     network::{EthereumWallet, NetworkTransactionBuilder, TransactionBuilder},
     primitives::{Address, B256, Bytes, U256, address},

@@ -22,7 +22,7 @@ use tokio::{
 /// Headers asked for in one message when a gap is filled.
 const BACKFILL: u64 = 32;
 
-/// What a header says that matters.
+/// What a header says that matters. It came just now.
 pub(super) fn link(header: &Header) -> Link {
     let head = BlockHead {
         number: header.number,
@@ -35,7 +35,7 @@ pub(super) fn link(header: &Header) -> Link {
         prev_randao: header.mix_hash,
         beneficiary: header.beneficiary,
     };
-    Link { head, bloom: header.logs_bloom }
+    Link { head, bloom: header.logs_bloom, seen: std::time::Instant::now() }
 }
 
 /// Why the chain could not be followed just now.
@@ -245,7 +245,10 @@ impl Follower {
         while let Some(step) = self.queue.front().copied() {
             let event = match step {
                 Step::Removed(head) => FeedEvent::Removed { head },
-                Step::Added(link) => FeedEvent::Added { head: link.head, logs: self.logs(&link).await? },
+                Step::Added(link) => {
+                    let logs = self.logs(&link).await?;
+                    FeedEvent::Added { head: link.head, logs, seen: link.seen }
+                }
             };
             match timeout(self.options.patience, self.events.send(event)).await {
                 Ok(Ok(())) => self.queue.pop(),

@@ -210,7 +210,7 @@ async fn logs_of_followed_addresses_come_with_their_block() -> Result<()> {
             anvil.submit(call(&anvil, others, &[topic])?).await?;
         }
         anvil.mine(1).await?;
-        let FeedEvent::Added { logs, head } = event(&mut feed).await? else { panic!("a block") };
+        let FeedEvent::Added { logs, head, .. } = event(&mut feed).await? else { panic!("a block") };
         let topics: Vec<B256> = logs.iter().map(|log| log.topics()[0]).collect();
         assert_eq!(topics, [1, 2, 3].map(word), "{url}");
         assert!(logs.iter().all(|log| log.address() == ours && log.block_hash == Some(head.hash)));

@@ -24,18 +24,7 @@ const BACKFILL: u64 = 32;
 
 /// What a header says that matters. It came just now.
 pub(super) fn link(header: &Header) -> Link {
-    let head = BlockHead {
-        number: header.number,
-        hash: header.hash,
-        parent_hash: header.parent_hash,
-        timestamp: header.timestamp,
-        base_fee: header.base_fee_per_gas.unwrap_or_default(),
-        gas_limit: header.gas_limit,
-        gas_used: header.gas_used,
-        prev_randao: header.mix_hash,
-        beneficiary: header.beneficiary,
-    };
-    Link { head, bloom: header.logs_bloom, seen: std::time::Instant::now() }
+    Link { head: BlockHead::from(header), bloom: header.logs_bloom, seen: std::time::Instant::now() }
 }
 
 /// Why the chain could not be followed just now.

@@ -66,6 +66,29 @@ async fn at_its_ceiling_a_transaction_is_cancelled_and_the_nonce_is_not_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_tip_at_its_limit_is_not_raised_and_the_nonce_is_not_lost() {
+    let bed = Bed::new().await;
+    let submitter = bed.start().await;
+    let limit = GWEI * 9 / 8;
+    submitter.submit(TxRequest { max_tip: limit, ..count(1) }).await.unwrap();
+    bed.mine_without(&submitter, HIGH).await;
+    let events = bed.mine_without(&submitter, HIGH).await;
+    assert!(
+        matches!(events.as_slice(), [event] if matches!(event.update, Update::Replaced { fees, .. }
+            if fees.max_priority_fee_per_gas == limit && fees.max_fee_per_gas > HIGH)),
+        "the price follows the base fee, the tip stays within its limit: {events:?}"
+    );
+    bed.mine_without(&submitter, HIGH * 3).await;
+    let events = bed.mine_without(&submitter, HIGH * 3).await;
+    assert!(
+        matches!(events.as_slice(), [event] if matches!(event.update, Update::Cancelling { reason: CancelReason::AtCeiling, .. })),
+        "{events:?}"
+    );
+    assert_eq!(names(&bed.mine(&submitter).await), ["cancelled"]);
+    assert_eq!((bed.counted().await, bed.used_nonces().await), (0, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stuck_cancellation_is_replaced_too() {
     let bed = Bed::new().await;
     let submitter = bed.start().await;

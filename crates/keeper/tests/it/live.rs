@@ -1,12 +1,10 @@
-//! Keepers on a real node, with the contracts deployed by the users' script.
+//! What a keeper does from block to block.
 
-mod common;
-
+use crate::common::{ALWAYS, SWITCH, Stage, TIMER, until};
 use alloy::{
     primitives::{U256, address},
     providers::Provider,
 };
-use common::{ALWAYS, SWITCH, Stage, TIMER, until};
 use errand_keeper::{AutoValue, ProfitRule, Turn};
 use tempfile::tempdir;
 
@@ -68,8 +66,6 @@ async fn a_recurring_request_is_paid_in_auto_and_runs_each_time_it_is_due() {
     let stage = Stage::set().await;
     let folder = tempdir().unwrap();
     stage.give_auto(stage.user(), 1_000, stage.contracts.auto_payments).await;
-    // The first AUTO that an account gets costs 17,100 gas more, which a lone Request does not pay for.
-    stage.give_auto(stage.anvil.account(1).unwrap(), 1, stage.contracts.auto_payments).await;
     let request = stage.register_recurring(SWITCH).await;
     let keeper = stage.keeper(1, folder.path());
     for times in 1..=3 {
@@ -138,7 +134,7 @@ async fn only_the_keeper_whose_turn_it_is_executes_and_the_other_keeps_watching(
     until("it is executed", || async { stage.executed().await == [waiting.id.0] }).await;
     stage.anvil.mine(2).await.unwrap();
     until("the other has seen it", || async {
-        other.reports.lock().unwrap().last().is_some_and(|report| report.outstanding == 0)
+        other.reports().last().is_some_and(|report| report.outstanding == 0)
     })
     .await;
     let reports = other.stop().await;
@@ -216,16 +212,7 @@ async fn what_simulates_well_and_fails_on_chain_is_left_alone_for_a_while() {
     stage.register(liar).await;
     stage.anvil.set_next_base_fee(base_fee * 17 / 10).await.unwrap();
     let keeper = stage.keeper(1, folder.path());
-    until("it fails on chain", || async {
-        keeper
-            .reports
-            .lock()
-            .unwrap()
-            .iter()
-            .flat_map(|report| report.mined.clone())
-            .any(|mined| !mined.success)
-    })
-    .await;
+    keeper.told("it fails on chain", |report| report.mined.iter().any(|mined| !mined.success)).await;
     let before = stage.anvil.provider().get_transaction_count(stage.anvil.account(1).unwrap()).await.unwrap();
     stage.mine_and_see(&keeper, 1).await;
     let after = stage.anvil.provider().get_transaction_count(stage.anvil.account(1).unwrap()).await.unwrap();

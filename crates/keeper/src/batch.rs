@@ -43,6 +43,9 @@ pub struct Batch {
     pub balance: Balance,
     /// The highest tip that leaves its profit alone, in wei per gas.
     pub highest_tip: u128,
+    /// The highest price that enough deposits cover, in wei per gas: above it Requests fail for want of money, and
+    /// what is left does not pay for the whole.
+    pub highest_price: u128,
     /// Whether one of its Requests pays in AUTO.
     pub paid_in_auto: bool,
 }
@@ -185,8 +188,15 @@ impl Quoter<'_> {
         }
         let prices = self.terms.prices(next, self.gas_price);
         let highest_tip = prices.highest_tip(&balance, least);
+        let covered = candidates.iter().zip(outcomes).filter_map(|(candidate, outcome)| {
+            Some((
+                covered_price(candidate, outcome, prices.paid),
+                self.value(&candidate.entry.entry, outcome)?,
+            ))
+        });
+        let highest_price = highest_price(covered.collect(), &balance).max(self.gas_price);
         let ids = candidates.iter().map(|candidate| candidate.quote.id).collect();
-        Tried::Pays(Box::new(Batch { call, ids, gas, balance, highest_tip, paid_in_auto }))
+        Tried::Pays(Box::new(Batch { call, ids, gas, balance, highest_tip, highest_price, paid_in_auto }))
     }
 
     /// Leaves out what failed: it costs gas. What failed with its tight limit gets the limit that it was quoted
@@ -235,6 +245,32 @@ fn begin_low(candidates: &mut [Candidate]) {
     }
 }
 
+/// The price per gas up to which a Request's deposit covers its fee, which is known to be covered at `paid`. There
+/// is none where the target sends what the deposit lacks, and none for AUTO: what a user holds is not kept for this.
+fn covered_price(candidate: &Candidate, outcome: &IRegistry::Outcome, paid: u128) -> u128 {
+    let request = &candidate.entry.entry.request;
+    let deposit = U256::from(request.initEthSent).saturating_sub(U256::from(request.ethForCall));
+    if request.payWithAUTO || deposit < outcome.fee {
+        return u128::MAX;
+    }
+    let price = deposit.saturating_mul(U256::from(paid)).checked_div(outcome.fee);
+    price.map_or(u128::MAX, |price| u128::try_from(price).unwrap_or(u128::MAX))
+}
+
+/// The price up to which those pay for the whole that still can; of each Request the price that it covers, and its
+/// income at the quoted one. Income and cost rise alike with the price, so that the quoted ones can be compared.
+fn highest_price(mut covered: Vec<(u128, U256)>, balance: &Balance) -> u128 {
+    covered.sort_unstable();
+    let mut income = balance.income;
+    for (price, share) in covered {
+        income = income.saturating_sub(share);
+        if income < balance.cost {
+            return price;
+        }
+    }
+    u128::MAX
+}
+
 /// Takes over what was charged where a fee is inserted. Returns whether anything has to be quoted again.
 fn settle_fees(candidates: &mut [Candidate], outcomes: &[IRegistry::Outcome]) -> bool {
     let mut changed = false;
@@ -246,4 +282,20 @@ fn settle_fees(candidates: &mut [Candidate], outcomes: &[IRegistry::Outcome]) ->
         }
     }
     changed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_worth_its_price_as_long_as_enough_deposits_cover_it() {
+        let covered =
+            |prices: &[u128]| prices.iter().map(|price| (*price, U256::from(13))).collect::<Vec<_>>();
+        let balance = |count: u64| Balance { income: U256::from(13 * count), cost: U256::from(10 * count) };
+        assert_eq!(highest_price(covered(&[70]), &balance(1)), 70);
+        // One of five may fail, two may not.
+        assert_eq!(highest_price(covered(&[90, 20, 70, 80, u128::MAX]), &balance(5)), 70);
+        assert_eq!(highest_price(covered(&[u128::MAX; 3]), &balance(3)), u128::MAX);
+    }
 }

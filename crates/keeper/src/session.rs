@@ -238,7 +238,7 @@ impl Session<'_> {
     }
 
     /// The transaction for a batch: gone when the turn is, and replaced as long as the tip leaves the profit alone.
-    /// The base fee is no reason to give up: the fees rise with it.
+    /// The base fee is no reason to give up as long as the deposits cover it: the fees rise with it.
     fn request(&self, batch: &Batch, turn: &Option<Turn>) -> TxRequest {
         let policy = self.engine.policy();
         TxRequest {
@@ -249,7 +249,7 @@ impl Session<'_> {
             work: batch.ids.iter().copied().map(WorkId::from).collect(),
             tip: Some(policy.tip),
             max_tip: batch.highest_tip.max(policy.tip),
-            max_gas_price: policy.rule.max_gas_price.unwrap_or(u128::MAX),
+            max_gas_price: policy.rule.max_gas_price.unwrap_or(u128::MAX).min(batch.highest_price),
             max_total_cost: U256::MAX,
             until_block: match turn {
                 Some(Turn::Granted { until, .. }) => Some(*until),

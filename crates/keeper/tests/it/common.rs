@@ -103,7 +103,7 @@ impl Stage {
         self.register_with(target, U256::ZERO, true, true).await
     }
 
-    async fn register_with(
+    pub(crate) async fn register_with(
         &self,
         target: Address,
         deposit: U256,
@@ -302,7 +302,8 @@ impl Running {
 
     /// Waits until it ends by itself.
     pub(crate) async fn ended(self) -> KeeperError {
-        tokio::task::spawn_blocking(|| self.thread.join()).await.unwrap().unwrap().unwrap_err()
+        until("it ends", || async { self.thread.is_finished() }).await;
+        self.thread.join().unwrap().unwrap_err()
     }
 
     pub(crate) async fn stop(self) -> Vec<BlockReport> {

@@ -21,14 +21,14 @@ use serde_json::{Value, json};
 /// Values of slots that are shown in the table.
 const SHOWN_SLOTS: usize = 20;
 
-/// Explains why a Request is, or is not, executed in the next block, or was not in a past one: what its call would do and why, what that
-/// depends on (everything the call reads: a change of it is what makes a keeper look again), whose turn it is,
-/// and what an execution would earn and cost.
+/// Explains why a Request is, or is not, executed in the next block, or was in a past one: what its call would do
+/// and why, what that depends on (everything the call reads: a change of it is what makes a keeper look again),
+/// whose turn it is, and what an execution would earn and cost.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   errand request why 7
   errand request why 7 --executor 0x7099… --min-profit 0.001ether
-  errand request why 7 --block 19000000    why it was, or was not, executed in the next one
+  errand request why 7 --block 19000000    as it was after that block
   errand request why 7 --json")]
 pub(crate) struct Why {
     /// Number of the Request
@@ -37,7 +37,7 @@ pub(crate) struct Why {
     #[arg(long, value_name = "ADDRESS", env = "ERRAND_EXECUTOR")]
     executor: Option<Address>,
     /// Explain it as of the state after this block, which takes a node that still has it. Default: the head
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", env = "ERRAND_BLOCK")]
     block: Option<u64>,
     #[command(flatten)]
     judgement: Judgement,

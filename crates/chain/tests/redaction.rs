@@ -20,7 +20,7 @@ fn url(scheme: &str, port: u16, path: &str) -> Result<NodeUrl> {
 
 fn fast() -> EndpointOptions {
     let backoff = Duration::from_millis(10);
-    EndpointOptions { timeout: Duration::from_secs(2), retries: 3, backoff, ..Default::default() }
+    EndpointOptions { timeout: Duration::from_secs(30), retries: 3, backoff, ..Default::default() }
 }
 
 fn assert_redacted(text: &str) {

@@ -78,6 +78,14 @@ pub(crate) async fn outstanding(session: &Session) -> Result<Synced> {
 /// # Errors
 /// A [`Problem`] where there never was such a Request.
 pub(crate) async fn record(session: &Session, id: RequestId) -> Result<Record> {
+    record_at(session, id, u64::MAX).await
+}
+
+/// One Request as it was after a block.
+///
+/// # Errors
+/// A [`Problem`] where there was no such Request by then.
+pub(crate) async fn record_at(session: &Session, id: RequestId, block: u64) -> Result<Record> {
     let registry = session.registry();
     let length = registry.getHashedReqsLen().call().await.asking("the number of Requests")?;
     if U256::from(id.0) >= length {
@@ -89,7 +97,13 @@ pub(crate) async fn record(session: &Session, id: RequestId) -> Result<Record> {
             .hint("`errand request list` shows what is outstanding")
             .into());
     }
-    let logs = logs_of(session, id).await?;
+    let mut logs = logs_of(session, id).await?;
+    let first = logs.first().and_then(|log| log.block_number).filter(|first| *first > block);
+    if let Some(first) = first {
+        let text = format!("Request {id} was not registered yet: that was in block {first}");
+        return Err(Problem::new(text).hint(format!("give --block {first} or a later one")).into());
+    }
+    logs.retain(|log| log.block_number.is_none_or(|number| number <= block));
     read(session.contracts.registry, id, &logs)?.ok_or_else(|| {
         Problem::new(format!("the node has no log of Request {id}, although it was registered"))
             .hint("it may have dropped old logs: ask another node")

@@ -6,6 +6,7 @@ use crate::{
     session::{Asking, Session},
 };
 use alloy::{
+    eips::BlockId,
     primitives::{Address, Bytes, U256, aliases::U112},
     sol_types::{SolCall, SolError},
 };
@@ -19,7 +20,7 @@ use errand_keeper::{
     simulator::Job,
 };
 use errand_sim::{Fork, HaltReason, Outcome, SimConfig};
-use errand_types::{CallSpec, NextBlock, RequestId};
+use errand_types::{BlockHead, CallSpec, NextBlock, RequestId};
 use eyre::{Result, WrapErr};
 use serde::Serialize;
 
@@ -129,7 +130,7 @@ impl<'a> Preview<'a> {
                 Problem::new(format!("{} does not answer as a Registry", session.contracts.registry))
                     .hint("check --deployment")
             })?;
-        let executor = selected_executor(session, terms.gate).await?.unwrap_or(user);
+        let executor = selected_executor(session, terms.gate, BlockId::latest()).await?.unwrap_or(user);
         let gas_price = u128::from(next.base_fee) + terms.fees.tipCapWei.to::<u128>();
         Ok(Self { session, simulator, terms, next, executor, gas_price })
     }
@@ -257,17 +258,27 @@ pub(crate) fn register_call(request: &IRegistry::Request) -> Bytes {
 
 /// A simulator at the node's head.
 pub(crate) async fn simulator(session: &Session, fork: Fork) -> Result<Simulator> {
+    simulator_at(session, fork, session.head().await?).await
+}
+
+/// A simulator of the state after a block.
+pub(crate) async fn simulator_at(session: &Session, fork: Fork, head: BlockHead) -> Result<Simulator> {
     let loader = StateLoader::probe(&session.endpoint).await.wrap_err_with(|| {
         Problem::new("the node cannot serve simulations").hint("use a full node with EIP-1898")
     })?;
     let config = SimConfig::new(session.endpoint.chain_id(), fork);
-    Ok(Simulator::new(loader, config, session.head().await?))
+    Ok(Simulator::new(loader, config, head))
 }
 
-/// Who is selected; `None` where everybody may execute or nobody is known.
-pub(crate) async fn selected_executor(session: &Session, gate: Address) -> Result<Option<Address>> {
+/// Who is selected at a block; `None` where everybody may execute or nobody is known.
+pub(crate) async fn selected_executor(
+    session: &Session,
+    gate: Address,
+    at: BlockId,
+) -> Result<Option<Address>> {
     let gate = IExecutorGate::new(gate, session.provider.clone());
-    let selected = gate.getSelectedExecutor(session.contracts.registry, Default::default()).call().await;
+    let selected =
+        gate.getSelectedExecutor(session.contracts.registry, Default::default()).block(at).call().await;
     match selected {
         Ok(answer) if answer.executor != ANYONE && !answer.executor.is_zero() => Ok(Some(answer.executor)),
         Ok(_) => Ok(None),

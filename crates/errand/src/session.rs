@@ -104,6 +104,17 @@ impl Session {
         errand_submit::latest_head(&self.provider).await.wrap_err("the node does not tell its head")
     }
 
+    /// A past block.
+    ///
+    /// # Errors
+    /// A [`Problem`] where the node has none of that number.
+    pub(crate) async fn block_head(&self, number: u64) -> Result<BlockHead> {
+        let block = self.provider.get_block_by_number(number.into()).await;
+        let block = block.map_err(|error| rpc_problem("a block", &error))?;
+        let block = block.ok_or_else(|| Problem::new(format!("the node has no block {number}")))?;
+        Ok(BlockHead::from(&block.header))
+    }
+
     pub(crate) async fn balance(&self, address: Address) -> Result<U256> {
         self.provider.get_balance(address).await.map_err(|error| rpc_problem("a balance", &error))
     }

@@ -74,17 +74,10 @@ pub struct BookChanges {
 pub struct Completeness {
     /// Outstanding on chain and in the book, with the same hash.
     pub known: usize,
-    /// Outstanding on chain, but registered before the look-back: their content is not known.
+    /// Outstanding on chain and in no log that was read: registered before the look-back, or withheld by the node.
     pub outside_look_back: Vec<RequestId>,
     /// In the book, but not outstanding on chain or with another hash: a node withheld logs or lied.
     pub contradicted: Vec<RequestId>,
-}
-
-impl Completeness {
-    /// Whether nothing contradicts the book.
-    pub const fn is_consistent(&self) -> bool {
-        self.contradicted.is_empty()
-    }
 }
 
 /// All outstanding Requests of one Registry at one block.
@@ -389,7 +382,7 @@ mod tests {
         assert_eq!(result.known, 1);
         assert_eq!(result.outside_look_back, [RequestId(0)]);
         assert_eq!(result.contradicted, [RequestId(2), RequestId(3)]);
-        assert!(!result.is_consistent());
+        assert!(!result.contradicted.is_empty());
     }
 
     proptest! {

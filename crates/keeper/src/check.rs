@@ -42,6 +42,11 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Whether the call could be run.
+    pub const fn is_known(&self) -> bool {
+        !matches!(self, Self::Unknown { .. })
+    }
+
     /// Whether a quote is worth making.
     pub const fn may_execute(&self) -> bool {
         matches!(self, Self::Succeeds | Self::Undecided)
@@ -66,7 +71,7 @@ impl Check {
     fn stands(&self, changes: &Changes, environment: &Environment) -> bool {
         let fee_stands = !self.carries_fee || self.environment == *environment;
         fee_stands
-            && !matches!(self.verdict, Verdict::Unknown { .. })
+            && self.verdict.is_known()
             && self.run.reads.is_valid(changes, &self.environment, environment)
     }
 }
@@ -159,14 +164,9 @@ impl Checks {
         self.checks.iter().filter(|(_, check)| check.verdict.may_execute()).map(|(id, _)| *id)
     }
 
-    /// How many checks stand.
-    pub fn len(&self) -> usize {
-        self.checks.len()
-    }
-
-    /// Whether no check stands.
-    pub fn is_empty(&self) -> bool {
-        self.checks.is_empty()
+    /// Of how many Requests it is known whether their call would succeed.
+    pub fn known(&self) -> usize {
+        self.checks.values().filter(|check| check.verdict.is_known()).count()
     }
 
     /// Forgets a Request.
@@ -192,7 +192,8 @@ impl Checks {
         next: &NextBlock,
         outstanding: impl Iterator<Item = &'a Outstanding>,
     ) -> Result<usize, SimulatorError> {
-        let dirty: Vec<_> = outstanding.filter(|entry| !self.checks.contains_key(&entry.id)).collect();
+        let stands = |id| self.checks.get(id).is_some_and(|check| check.verdict.is_known());
+        let dirty: Vec<_> = outstanding.filter(|entry| !stands(&entry.id)).collect();
         let jobs: Vec<_> = dirty.iter().map(|entry| checker.job(entry, next, FIRST_EXPECTED_GAS)).collect();
         let runs = simulator.run_all(next, &jobs).await?;
         for (entry, run) in dirty.iter().zip(runs) {

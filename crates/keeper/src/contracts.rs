@@ -50,9 +50,4 @@ impl Contracts {
             (true, true) => self.user_fee_forwarder,
         }
     }
-
-    /// Whether `address` is one of the contracts that take part in an execution beside the target.
-    pub fn takes_part(&self, address: Address) -> bool {
-        address == self.registry || address == self.auto_payments
-    }
 }

@@ -2,27 +2,30 @@
 //! recording and following the chain are its caller's.
 
 use crate::{
+    batch::{Batch, Candidate},
     book::{Book, BookError, Outstanding},
     check::{Checker, Checks},
     contracts::Contracts,
+    flights::Flights,
     planner::{self, BatchLimits, Quote, TRANSACTION_GAS_CAP},
-    pricing::ProfitRule,
+    pricing::{OwnGas, ProfitRule},
     quarantine::Quarantine,
-    quote::{Batch, Quoted, Quoter},
+    quote::{Quoted, Quoter},
     requests::BatchEntry,
     simulator::{Simulator, SimulatorError},
     turn::{self, Terms, Turn},
 };
 use alloy::primitives::{
-    Address,
+    Address, U256,
     map::{HashMap, HashSet},
 };
-use errand_journal::IntentId;
 use errand_sim::Environment;
 use errand_types::{BlockDelta, BlockHead, NextBlock, RequestId};
 
 /// Ids that the gate is shown when it is asked for the turn as such.
 const TURN_SAMPLE: usize = 1;
+/// Looks in a row at which state could not be read, after which everything is read anew.
+const MAX_TROUBLES: u32 = 8;
 
 /// Why the engine cannot go on without a resync.
 #[derive(Debug, thiserror::Error)]
@@ -51,9 +54,12 @@ pub struct Policy {
     pub max_batch_entries: usize,
     /// Tip in wei per gas that quotes reckon with.
     pub tip: u128,
-    /// Gas that may be spent on opening a turn without being charged to anybody: the gate's draw. It is the
-    /// price of having the turn, so the profit rule does not count it; what goes beyond this it does.
+    /// Gas that may be spent without being charged to anybody on what is the executor's own cost: opening a turn
+    /// (the gate's draw), and holding AUTO for the first time. The profit rule does not count it; what goes beyond
+    /// this it does.
     pub max_opening_gas: u64,
+    /// What reverted and cancelled transactions may cost in 24 hours, in wei: once they have, nothing is sent.
+    pub loss_budget: Option<U256>,
     /// Blocks after which a transaction is usually included: nothing is sent when the turn is over by then.
     pub inclusion_blocks: u64,
 }
@@ -65,6 +71,10 @@ pub struct Decision {
     pub rechecked: usize,
     /// Requests whose call would succeed, or whose quote has to tell.
     pub executable: usize,
+    /// Requests of which it is not known, because state could not be read.
+    pub unknown: usize,
+    /// State could not be read: another look soon may tell more.
+    pub is_troubled: bool,
     /// Whose turn it is.
     pub turn: Option<Turn>,
     /// What to send, best first.
@@ -82,9 +92,10 @@ pub struct Engine {
     terms: Option<Terms>,
     /// gas that the last quote of a Request charged
     charged: HashMap<RequestId, u64>,
-    /// Requests of transactions that are not settled, and the newest intent that has each
-    in_flight: HashMap<RequestId, IntentId>,
+    flights: Flights,
     quarantine: Quarantine,
+    /// Looks in a row at which state could not be read
+    troubles: u32,
     /// recent heads, the current one last: what a removal goes back to
     heads: Vec<BlockHead>,
     /// Requests that came, went or ran since they were asked for last
@@ -98,13 +109,14 @@ impl Engine {
         Self {
             contracts,
             policy,
-            simulator,
+            simulator: simulator.patient(),
             book,
             checks: Checks::default(),
             terms: None,
             charged: HashMap::default(),
-            in_flight: HashMap::default(),
+            flights: Flights::default(),
             quarantine: Quarantine::default(),
+            troubles: 0,
             heads,
             changed: HashSet::default(),
         }
@@ -128,11 +140,6 @@ impl Engine {
     /// The simulations' state.
     pub const fn simulator(&self) -> &Simulator {
         &self.simulator
-    }
-
-    /// The standing checks.
-    pub const fn checks(&self) -> &Checks {
-        &self.checks
     }
 
     /// The head.
@@ -194,21 +201,9 @@ impl Engine {
         Ok(())
     }
 
-    /// Requests of a transaction that was recorded: they are nobody else's until it is settled.
-    pub fn hold(&mut self, intent: IntentId, ids: impl IntoIterator<Item = RequestId>) {
-        for id in ids {
-            let holder = self.in_flight.entry(id).or_insert(intent);
-            *holder = intent.max(*holder);
-        }
-    }
-
-    /// Requests whose transaction is settled. What a later intent holds stays held.
-    pub fn release(&mut self, intent: IntentId, ids: impl IntoIterator<Item = RequestId>) {
-        for id in ids {
-            if self.in_flight.get(&id) == Some(&intent) {
-                self.in_flight.remove(&id);
-            }
-        }
+    /// What was sent and is not settled.
+    pub const fn flights(&mut self) -> &mut Flights {
+        &mut self.flights
     }
 
     /// A Request failed on chain although its simulation succeeded.
@@ -220,37 +215,54 @@ impl Engine {
         tracing::warn!(request = %id, until, "failed on chain although it simulated well; left alone until then");
     }
 
-    /// Checks what may have changed and, when it is the executor's turn, plans what to send. `skip_plan`: a
-    /// newer head is known, so that only the checks are worth making.
+    /// Checks what may have changed and, when it is the executor's turn, plans what to send. `skip_plan`: only the
+    /// checks are worth making, because a newer head is known or nothing may be sent.
+    ///
+    /// State that the node does not tell leaves what needs it unknown.
+    ///
+    /// # Errors
+    /// What only a resync can mend: a contradiction, or state that could not be read time and again.
     pub async fn decide(&mut self, now: u64, skip_plan: bool) -> Result<Decision, EngineError> {
         let next = self.next_block(now);
-        self.refresh_terms(&next).await?;
-        let Some(terms) = self.terms.clone() else {
-            return Err(EngineError::NoRegistry(self.contracts.registry));
+        let mut decision = self.look(&next, skip_plan).await?;
+        let Some(trouble) = self.simulator.take_trouble() else {
+            self.troubles = 0;
+            return Ok(decision);
         };
-        let gas_price = self.gas_price(&next);
-        let checker =
-            Checker { contracts: &self.contracts, terms: &terms, executor: self.policy.executor, gas_price };
-        let rechecked = self.checks.refresh(&checker, &mut self.simulator, &next, self.book.iter()).await?;
+        self.troubles += 1;
+        if self.troubles >= MAX_TROUBLES {
+            return Err(trouble.into());
+        }
+        decision.is_troubled = true;
+        decision.unknown = self.book.len() - self.checks.known();
+        tracing::warn!(error = %trouble, unknown = decision.unknown, "state cannot be read now");
+        Ok(decision)
+    }
+
+    async fn look(&mut self, next: &NextBlock, skip_plan: bool) -> Result<Decision, EngineError> {
+        let Some(terms) = self.refresh_terms(next).await? else {
+            let reason = "the Registry's terms cannot be read now".to_owned();
+            return Ok(Decision { turn: Some(Turn::Unknown { reason }), ..Default::default() });
+        };
+        let gas_price = self.gas_price(next);
+        let executor = self.policy.executor;
+        let checker = Checker { contracts: &self.contracts, terms: &terms, executor, gas_price };
+        let rechecked = self.checks.refresh(&checker, &mut self.simulator, next, self.book.iter()).await?;
         let mut executable: Vec<RequestId> = self.checks.executable().collect();
         executable.sort_unstable();
         let mut decision = Decision { rechecked, executable: executable.len(), ..Default::default() };
 
         let sample: Vec<_> = executable.iter().copied().take(TURN_SAMPLE).collect();
-        let gate = terms.gate;
         let turn =
-            turn::turn(&mut self.simulator, &next, &self.contracts, gate, self.policy.executor, &sample)
-                .await?;
+            turn::turn(&mut self.simulator, next, &self.contracts, terms.gate, executor, &sample).await?;
         if let Turn::Unknown { reason } = &turn {
             tracing::warn!(reason, "whose turn it is cannot be evaluated; nothing is sent");
         }
         let included = self.head().number + self.policy.inclusion_blocks.max(1);
         let too_dear = self.policy.rule.max_gas_price.is_some_and(|highest| gas_price > highest);
         if !skip_plan && !too_dear && turn.covers(included) {
-            executable
-                .retain(|id| !self.in_flight.contains_key(id) && !self.quarantine.holds(*id, next.number));
-            let opening_gas = turn.opening_gas().min(self.policy.max_opening_gas);
-            decision.batches = self.plan(&terms, &next, gas_price, opening_gas, &executable).await?;
+            executable.retain(|id| !self.flights.holds(*id) && !self.quarantine.holds(*id, next.number));
+            decision.batches = self.plan(&terms, next, gas_price, &turn, &executable).await?;
         }
         tracing::debug!(
             block = next.number,
@@ -266,24 +278,29 @@ impl Engine {
         Ok(decision)
     }
 
-    /// Reads the Registry's terms; when they have changed, no check stands.
-    async fn refresh_terms(&mut self, next: &NextBlock) -> Result<(), EngineError> {
+    /// Reads the Registry's terms; when they have changed, no check stands. `None`: they cannot be read now.
+    async fn refresh_terms(&mut self, next: &NextBlock) -> Result<Option<Terms>, EngineError> {
         let terms = Terms::read(&mut self.simulator, next, self.contracts.registry).await?;
+        if self.simulator.is_troubled() {
+            return Ok(None);
+        }
         if terms != self.terms {
             self.checks.clear();
-            self.terms = terms;
+            self.terms.clone_from(&terms);
         }
-        Ok(())
+        terms.map(Some).ok_or(EngineError::NoRegistry(self.contracts.registry))
     }
 
+    /// Quotes what is executable and packs what pays into transactions.
     async fn plan(
         &mut self,
         terms: &Terms,
         next: &NextBlock,
         gas_price: u128,
-        opening_gas: u64,
+        turn: &Turn,
         executable: &[RequestId],
     ) -> Result<Vec<Batch>, EngineError> {
+        let own = self.own_gas(next, turn, executable).await?;
         let gas = self.policy.max_batch_gas.min(TRANSACTION_GAS_CAP).min(next.gas_limit);
         let quoter = Quoter {
             contracts: &self.contracts,
@@ -292,46 +309,63 @@ impl Engine {
             rule: &self.policy.rule,
             limits: BatchLimits { gas, entries: self.policy.max_batch_entries },
             gas_price,
-            opening_gas,
+            own,
         };
         let entries: Vec<(Outstanding, Option<u64>)> = executable
             .iter()
             .filter_map(|id| Some((self.book.get(*id)?.clone(), self.charged.get(id).copied())))
             .collect();
-        let quotes: Vec<Quote> = quoter
-            .each(&mut self.simulator, next, &entries)
-            .await?
-            .into_iter()
-            .zip(&entries)
-            .filter_map(|(quoted, (entry, _))| match quoted {
-                Quoted::Executes(quote) => Some(quote),
-                not => {
-                    tracing::debug!(request = %entry.id, quote = ?not, "does not execute");
-                    None
-                }
-            })
-            .collect();
+        let mut quotes = executing(quoter.each(&mut self.simulator, next, &entries).await?, &entries);
         self.charged.extend(quotes.iter().map(|quote| (quote.id, quote.expected_gas)));
-
         tracing::debug!(?quotes, "quoted");
         // What would lose money alone would be paid for by the others of its batch.
-        let paying = quotes.into_iter().filter(|quote| quote.balance.profit().is_some()).collect();
-        let mut batches: Vec<Batch> = Vec::new();
-        for quotes in planner::pack(paying, quoter.limits) {
-            let entries = quotes
-                .iter()
-                .filter_map(|quote| {
-                    let entry = self.book.get(quote.id)?.clone();
-                    let (expected_gas, gas_limit) = (quote.expected_gas, quote.gas_limit);
-                    Some((BatchEntry { entry, expected_gas, gas_limit }, quote.gas))
-                })
-                .collect();
-            let before: Vec<_> = batches.iter().map(|batch| batch.call.clone()).collect();
-            // Once the first transaction has opened the turn, the others pay for themselves.
-            let opening_gas = if batches.is_empty() { opening_gas } else { 0 };
-            let quoter = Quoter { opening_gas, ..quoter };
-            batches.extend(quoter.batch(&mut self.simulator, next, &before, entries).await?);
+        quotes.retain(|quote| quote.balance.profit().is_some());
+        let packed = planner::pack(quotes, quoter.limits);
+        let candidates = |quotes: Vec<Quote>| {
+            quotes.into_iter().filter_map(|quote| candidate(&self.book, quote)).collect()
+        };
+        let packed = packed.into_iter().map(candidates).collect();
+        // What is under way comes first, at whatever price it will be mined: it may use up what these need.
+        let mut pending = self.flights.pending();
+        pending.iter_mut().for_each(|call| call.gas_price = gas_price);
+        let mut quoter = quoter;
+        if !pending.is_empty() {
+            let mut ids = self.flights.pending_ids();
+            quoter.own = own.after(ids.any(|id| pays_in_auto(&self.book, id)));
         }
-        Ok(batches)
+        Ok(quoter.batches(&mut self.simulator, next, pending, packed).await?)
     }
+
+    async fn own_gas(
+        &mut self,
+        next: &NextBlock,
+        turn: &Turn,
+        executable: &[RequestId],
+    ) -> Result<OwnGas, SimulatorError> {
+        let paid_in_auto = executable.iter().any(|id| pays_in_auto(&self.book, *id));
+        let (executor, limit) = (self.policy.executor, self.policy.max_opening_gas);
+        turn::own_gas(&mut self.simulator, next, &self.contracts, executor, turn, paid_in_auto, limit).await
+    }
+}
+
+/// The quotes of what executes.
+fn executing(quoted: Vec<Quoted>, entries: &[(Outstanding, Option<u64>)]) -> Vec<Quote> {
+    let executes = |(quoted, (entry, _)): (Quoted, &(Outstanding, Option<u64>))| match quoted {
+        Quoted::Executes(quote) => Some(quote),
+        not => {
+            tracing::debug!(request = %entry.id, quote = ?not, "does not execute");
+            None
+        }
+    };
+    quoted.into_iter().zip(entries).filter_map(executes).collect()
+}
+
+fn candidate(book: &Book, quote: Quote) -> Option<Candidate> {
+    let entry = book.get(quote.id)?.clone();
+    let entry = BatchEntry { entry, expected_gas: quote.expected_gas, gas_limit: quote.gas_limit };
+    Some(Candidate { entry, quote })
+}
+
+fn pays_in_auto(book: &Book, id: RequestId) -> bool {
+    book.get(id).is_some_and(|entry| entry.request.payWithAUTO)
 }

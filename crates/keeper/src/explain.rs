@@ -43,6 +43,21 @@ pub enum QuoteExplanation {
     },
 }
 
+impl QuoteExplanation {
+    fn new(quoted: Quoted, min_profit: U256) -> Self {
+        match quoted {
+            Quoted::Executes(quote) => Self::Executes {
+                gas: quote.gas,
+                charged_gas: quote.expected_gas,
+                balance: quote.balance,
+                pays: quote.balance.satisfies(min_profit),
+            },
+            Quoted::Fails(reason) => Self::Fails { reason },
+            Quoted::Unknown(reason) => Self::Unknown { reason },
+        }
+    }
+}
+
 /// Why a Request is, or is not, executed in the block after `head`.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -65,6 +80,8 @@ pub struct Explanation {
     pub gas_price: u128,
     /// AUTO base units per ETH, times 1e18, where the oracle answers.
     pub auto_per_eth: Option<U256>,
+    /// Gas of the quote that is the executor's own cost and not counted: opening the turn, its first AUTO.
+    pub own_gas: u64,
     /// The whole transaction, from an executor whose turn it is. Only where the check leaves it open or says
     /// that the call succeeds, and only while the gate allows it: what the gate refuses cannot be quoted.
     pub quote: Option<QuoteExplanation>,
@@ -88,23 +105,18 @@ pub async fn explain(
     let checker = Checker { contracts, terms: &terms, executor, gas_price };
     let Check { run, verdict, .. } = checker.check(simulator, &next, entry).await?;
     let turn = turn::turn(simulator, &next, contracts, terms.gate, executor, &[entry.id]).await?;
+    let mut own_gas = 0;
     let quote = if verdict.may_execute() && turn.covers(next.number) {
         let gas = policy.max_batch_gas.min(TRANSACTION_GAS_CAP).min(next.gas_limit);
-        let opening_gas = turn.opening_gas().min(policy.max_opening_gas);
+        let paid_in_auto = entry.request.payWithAUTO;
+        let limit = policy.max_opening_gas;
+        let own = turn::own_gas(simulator, &next, contracts, executor, &turn, paid_in_auto, limit).await?;
+        own_gas = own.of(paid_in_auto);
         let limits = BatchLimits { gas, entries: 1 };
         let quoter =
-            Quoter { contracts, terms: &terms, executor, rule: &policy.rule, limits, gas_price, opening_gas };
+            Quoter { contracts, terms: &terms, executor, rule: &policy.rule, limits, gas_price, own };
         let quoted = quoter.each(simulator, &next, &[(entry.clone(), None)]).await?.pop();
-        quoted.map(|quoted| match quoted {
-            Quoted::Executes(quote) => QuoteExplanation::Executes {
-                gas: quote.gas,
-                charged_gas: quote.expected_gas,
-                balance: quote.balance,
-                pays: quote.balance.satisfies(policy.rule.min_profit),
-            },
-            Quoted::Fails(reason) => QuoteExplanation::Fails { reason },
-            Quoted::Unknown(reason) => QuoteExplanation::Unknown { reason },
-        })
+        quoted.map(|quoted| QuoteExplanation::new(quoted, policy.rule.min_profit))
     } else {
         None
     };
@@ -118,6 +130,7 @@ pub async fn explain(
         gate: terms.gate,
         gas_price: terms.paid_gas_price(&next, gas_price),
         auto_per_eth: terms.auto_per_eth,
+        own_gas,
         quote,
     })
 }

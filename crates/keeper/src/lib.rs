@@ -15,21 +15,28 @@
 //! - [`quote`]: what does the whole transaction use and earn: [`Quoter`](quote::Quoter)
 //!
 //! What to do about it:
+//! - [`batch`]: several Requests as one transaction, and what becomes of one that fails
+//! - [`flights`]: what was sent and is not settled
 //! - [`planner`]: which Requests go into which transaction
 //! - [`quarantine`]: what failed on chain is left alone for a while
 //! - [`engine`]: all of the above at one head: [`Engine`]
 //!
 //! Doing it:
 //! - [`sync`]: the book at start, from journal and logs
-//! - [`run`]: the loop: [`Keeper`]
+//! - [`run`]: from start to stop: [`Keeper`]
+//! - `session`: the loop between two resyncs
+//! - [`losses`]: what was spent for nothing in the last day
 //! - [`report`]: what it tells: [`Observer`]
 //! - [`explain`]: why a Request waits: [`explain()`]
 
+pub mod batch;
 pub mod book;
 pub mod check;
 pub mod contracts;
 pub mod engine;
 pub mod explain;
+pub mod flights;
+pub mod losses;
 pub mod planner;
 pub mod pricing;
 pub mod quarantine;
@@ -37,6 +44,7 @@ pub mod quote;
 pub mod report;
 pub mod requests;
 pub mod run;
+mod session;
 pub mod simulator;
 pub mod sync;
 pub mod turn;
@@ -47,7 +55,7 @@ pub use contracts::Contracts;
 pub use engine::{Engine, Policy};
 pub use explain::{Explanation, QuoteExplanation, explain};
 pub use pricing::{AutoValue, Balance, ProfitRule};
-pub use report::{BlockReport, Observer};
+pub use report::{BlockReport, Observer, Withheld};
 pub use run::{Keeper, KeeperError, Sender};
 pub use simulator::Simulator;
 pub use turn::{Terms, Turn};

@@ -34,7 +34,20 @@ pub struct MinedReport {
     pub cost_wei: U256,
 }
 
-/// What a keeper did with one block.
+/// Why nothing is sent, whatever pays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "camelCase", tag = "reason")]
+pub enum Withheld {
+    /// Nothing can be recorded: no space is left for the journal.
+    DiskFull,
+    /// Reverted and cancelled transactions have cost what the operator gives for them.
+    LossBudget {
+        /// What they cost in the last 24 hours, in wei.
+        lost: U256,
+    },
+}
+
+/// What a keeper did with one block, or with another look at it.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BlockReport {
@@ -42,7 +55,9 @@ pub struct BlockReport {
     pub number: u64,
     /// Hash.
     pub hash: B256,
-    /// From the moment the block was seen to the last decision on it, sending included.
+    /// From the moment the block's header came to this machine to the last decision on it: reading its logs and
+    /// writes, loading state, simulating, and sending are all in it. For the first look after a start or resync,
+    /// from its beginning.
     #[serde(serialize_with = "milliseconds", rename = "blockMs")]
     pub elapsed: Duration,
     /// JSON-RPC calls made for it, those of the feed included.
@@ -53,8 +68,12 @@ pub struct BlockReport {
     pub rechecked: usize,
     /// Requests whose call would succeed.
     pub executable: usize,
+    /// Requests of which it is not known, because the node did not tell state.
+    pub unknown: usize,
     /// Whose turn it is.
     pub turn: Option<Turn>,
+    /// Why nothing is sent, whatever pays.
+    pub withheld: Option<Withheld>,
     /// What was sent.
     pub sent: Vec<SentReport>,
     /// What was found in it.

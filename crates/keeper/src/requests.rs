@@ -6,7 +6,7 @@ use alloy::{
     sol_types::SolCall,
 };
 use errand_bindings::IRegistry;
-use errand_types::{CallSpec, RequestId, Slot};
+use errand_types::{CallSpec, Slot};
 
 /// Gas that a check's frame gets. A target that needs more cannot be executed in a batch with others.
 pub const CHECK_GAS: u64 = 8_000_000;
@@ -110,9 +110,4 @@ pub fn batch_call(
         gas_limit,
         gas_price,
     }
-}
-
-/// The Requests of a batch.
-pub fn batch_ids(entries: &[BatchEntry]) -> Vec<RequestId> {
-    entries.iter().map(|entry| entry.entry.id).collect()
 }

@@ -4,6 +4,7 @@ use alloy::{
     eips::BlockNumberOrTag,
     primitives::{Address, U256},
     rpc::types::Block,
+    sol_types::SolCall,
 };
 use errand_chain::{LoadError, StateLoader, Tracked};
 use errand_sim::{
@@ -16,6 +17,10 @@ use std::collections::BTreeSet;
 /// How often missing state is loaded and the run repeated before it counts as unknown. Each round finds at
 /// least the next step of a chain of pointers.
 const LOAD_ROUNDS: usize = 24;
+/// Failures to read state after which a patient simulator does not ask any more.
+const MAX_FAILED_LOADS: u32 = 2;
+/// Gas for reading a view.
+const VIEW_GAS: u64 = 1_000_000;
 
 /// Why nothing can be simulated.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +45,14 @@ pub enum SimulatorError {
     Undo(#[from] UndoError),
 }
 
+impl SimulatorError {
+    /// Whether the node may answer when it is asked again: it did not answer, or it lags. What contradicts what is
+    /// known does not pass.
+    const fn may_pass(&self) -> bool {
+        matches!(self, Self::Load(LoadError::NoState { .. } | LoadError::Endpoint(_)) | Self::NoBlock(_))
+    }
+}
+
 /// What is to be run.
 #[derive(Clone, Debug)]
 pub enum Job {
@@ -60,12 +73,38 @@ pub struct Simulator {
     mirror: Mirror,
     config: SimConfig,
     loader: StateLoader,
+    /// Whether state that cannot be read makes runs unknown instead of ending in an error.
+    patient: bool,
+    /// Why state could not be read.
+    trouble: Option<SimulatorError>,
+    /// How often it could not be read since the trouble was taken.
+    failed_loads: u32,
 }
 
 impl Simulator {
     /// An empty mirror of the state after `head`.
     pub fn new(loader: StateLoader, config: SimConfig, head: BlockHead) -> Self {
-        Self { mirror: Mirror::new(head), config, loader }
+        Self { mirror: Mirror::new(head), config, loader, patient: false, trouble: None, failed_loads: 0 }
+    }
+
+    /// From now on a node that does not tell state makes runs unknown, and is no error. It is not asked any more
+    /// after it failed twice, until [`take_trouble`](Self::take_trouble) has been called: what else can be decided
+    /// does not wait for it.
+    #[must_use]
+    pub fn patient(mut self) -> Self {
+        self.patient = true;
+        self
+    }
+
+    /// Whether runs may be unknown because state could not be read.
+    pub const fn is_troubled(&self) -> bool {
+        self.trouble.is_some()
+    }
+
+    /// Why state could not be read, once.
+    pub const fn take_trouble(&mut self) -> Option<SimulatorError> {
+        self.failed_loads = 0;
+        self.trouble.take()
     }
 
     /// The block whose state it is.
@@ -95,14 +134,26 @@ impl Simulator {
 
     /// Runs every job. What a run misses is loaded at the head, for all of them together, and the run is
     /// repeated; a run that still misses something is unknown.
+    ///
+    /// # Errors
+    /// State that cannot be read, unless the simulator is [`patient`](Self::patient); state that contradicts
+    /// what is known.
     pub async fn run_all(&mut self, next: &NextBlock, jobs: &[Job]) -> Result<Vec<Run>, SimulatorError> {
         let mut runs: Vec<Option<Run>> = vec![None; jobs.len()];
         for _ in 0..LOAD_ROUNDS {
             let missing = self.run_missing(next, jobs, &mut runs);
-            if missing.is_empty() {
+            if missing.is_empty() || self.failed_loads >= MAX_FAILED_LOADS {
                 break;
             }
-            self.load(missing).await?;
+            match self.load(missing).await {
+                Ok(()) => {}
+                Err(error) if self.patient && error.may_pass() => {
+                    self.failed_loads += 1;
+                    self.trouble = Some(error);
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
         }
         Ok(runs.into_iter().flatten().collect())
     }
@@ -110,6 +161,29 @@ impl Simulator {
     /// Runs one job.
     pub async fn run_one(&mut self, next: &NextBlock, job: Job) -> Result<Run, SimulatorError> {
         self.run_all(next, &[job]).await?.pop().ok_or(SimulatorError::NothingToRun)
+    }
+
+    /// Reads a view; `None` when it reverts, answers something else, or cannot be run.
+    pub async fn view<C: SolCall>(
+        &mut self,
+        next: &NextBlock,
+        to: Address,
+        call: C,
+    ) -> Result<Option<C::Return>, SimulatorError> {
+        let call = CallSpec {
+            origin: Address::ZERO,
+            caller: Address::ZERO,
+            to,
+            data: call.abi_encode().into(),
+            value: U256::ZERO,
+            gas_limit: VIEW_GAS,
+            gas_price: 0,
+        };
+        let run = self.run_one(next, Job::Frame { call, transient: Vec::new() }).await?;
+        Ok(match &run.outcome {
+            Outcome::Success { output, .. } => C::abi_decode_returns(output).ok(),
+            _ => None,
+        })
     }
 
     /// Runs the jobs that have not been run, or that missed something when they were.

@@ -48,6 +48,17 @@ pub enum BookSyncError {
         /// The first of them.
         first: RequestId,
     },
+    /// The node has not all logs of registrations.
+    #[error(
+        "{count} Requests are outstanding on chain without a log of their registration, the first is {first}: the \
+         node withholds logs or has dropped old ones, use another one"
+    )]
+    Withheld {
+        /// How many Requests.
+        count: usize,
+        /// The first of them.
+        first: RequestId,
+    },
     /// The Registry's answer does not decode.
     #[error("the Registry's answer to `{0}` does not decode")]
     BadAnswer(&'static str),
@@ -66,7 +77,8 @@ pub struct Synced {
 
 /// Brings the book to `head`: what the journal kept, and the logs since.
 ///
-/// `first_block` is where to begin where the journal has nothing.
+/// `first_block` is where to begin where the journal has nothing. Not later than the Registry's deployment it is a
+/// claim to completeness: then every outstanding Request must have a log.
 pub async fn sync_book(
     endpoint: &Endpoint,
     contracts: &Contracts,
@@ -77,28 +89,39 @@ pub async fn sync_book(
 ) -> Result<Synced, BookSyncError> {
     if let Some((block, book)) = restore(endpoint, contracts, journal, head).await? {
         let synced = sync_from(endpoint, contracts, book, block.number + 1, head, progress).await?;
-        if synced.completeness.is_consistent() {
-            return Ok(synced);
+        match believe(&synced, contracts, first_block) {
+            Ok(()) => return Ok(synced),
+            // It may have been made with a shorter look-back.
+            Err(error) => tracing::warn!(%error, "the journal's book is not used; reading all logs again"),
         }
-        tracing::warn!("the journal's book contradicts the Registry; reading all logs again");
     }
     let book = Book::new(contracts.registry);
     let synced = sync_from(endpoint, contracts, book, first_block, head, progress).await?;
-    match synced.completeness.contradicted.first() {
-        Some(first) => {
-            Err(BookSyncError::Contradicted { count: synced.completeness.contradicted.len(), first: *first })
+    believe(&synced, contracts, first_block)?;
+    Ok(synced)
+}
+
+/// Refuses a book that the Registry's hashes contradict, or that lacks what logs since the Registry's deployment
+/// would have shown.
+fn believe(synced: &Synced, contracts: &Contracts, first_block: u64) -> Result<(), BookSyncError> {
+    let Completeness { contradicted, outside_look_back, .. } = &synced.completeness;
+    if let Some(first) = contradicted.first() {
+        return Err(BookSyncError::Contradicted { count: contradicted.len(), first: *first });
+    }
+    match outside_look_back.first() {
+        Some(first) if first_block <= contracts.registry_block => {
+            Err(BookSyncError::Withheld { count: outside_look_back.len(), first: *first })
         }
-        None => Ok(synced),
+        _ => Ok(()),
     }
 }
 
-/// Keeps the book as of `head`, and what changed in it since it was kept last.
-pub fn keep_book<'a>(
-    journal: &Journal,
+/// Records the book as of `head`: what changed in it since it was recorded last.
+pub fn record_changes<'a>(
+    batch: &mut Batch,
     head: &BlockHead,
     changed: impl IntoIterator<Item = (RequestId, Option<&'a Outstanding>)>,
-) -> Result<(), JournalError> {
-    let mut batch = Batch::new();
+) {
     for (id, entry) in changed {
         match entry.and_then(|entry| serde_json::to_vec(entry).ok()) {
             Some(bytes) => batch.put(REQUEST, id.0.to_be_bytes(), bytes),
@@ -107,21 +130,12 @@ pub fn keep_book<'a>(
     }
     let block = BlockNumHash::new(head.number, head.hash);
     batch.snapshot(BOOK, Snapshot { block, bytes: Vec::new() });
-    journal.write(batch)
 }
 
-/// Keeps the whole book in place of what was kept.
-pub fn keep_whole_book(journal: &Journal, head: &BlockHead, book: &Book) -> Result<(), JournalError> {
-    let mut batch = Batch::new();
+/// Records the whole book as of `head`, in place of what was recorded.
+pub fn record_whole(batch: &mut Batch, head: &BlockHead, book: &Book) {
     batch.clear(REQUEST);
-    for entry in book.iter() {
-        if let Ok(bytes) = serde_json::to_vec(entry) {
-            batch.put(REQUEST, entry.id.0.to_be_bytes(), bytes);
-        }
-    }
-    let block = BlockNumHash::new(head.number, head.hash);
-    batch.snapshot(BOOK, Snapshot { block, bytes: Vec::new() });
-    journal.write(batch)
+    record_changes(batch, head, book.iter().map(|entry| (entry.id, Some(entry))));
 }
 
 /// The book that the journal kept, if its block is canonical and not above the head.

@@ -2,13 +2,14 @@
 
 use crate::{
     contracts::Contracts,
+    pricing::{FIRST_AUTO_GAS, OwnGas, Prices},
     simulator::{Job, Simulator, SimulatorError},
 };
 use alloy::{
     primitives::{Address, Bytes, U256},
     sol_types::SolCall,
 };
-use errand_bindings::{IExecutorGate, IRegistry};
+use errand_bindings::{IAutoToken, IExecutorGate, IRegistry};
 use errand_sim::{Outcome, Run};
 use errand_types::{CallSpec, NextBlock, RequestId};
 use serde::Serialize;
@@ -20,8 +21,6 @@ const AUTHORIZE_CHARGED: u64 = 10_000;
 /// Remembering a grant: a slot that was read is written, for the first time ever or over another grant.
 const FIRST_GRANT_GAS: u64 = 20_000;
 const NEXT_GRANT_GAS: u64 = 2_900;
-/// Gas for reading a view.
-const VIEW_GAS: u64 = 1_000_000;
 
 /// What the gate says about the executor in the next block.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -94,7 +93,7 @@ pub async fn turn(
         gas_price: u128::from(next.base_fee),
     };
     let run = simulator.run_one(next, Job::Frame { call, transient: Vec::new() }).await?;
-    let Some(grant) = view(simulator, next, contracts.registry, IRegistry::grantCall {}).await? else {
+    let Some(grant) = simulator.view(next, contracts.registry, IRegistry::grantCall {}).await? else {
         return Ok(Turn::Unknown { reason: "the Registry does not say what grant it remembers".to_owned() });
     };
     let (turn, gas_used) = read(&run, next);
@@ -129,27 +128,25 @@ fn read(run: &Run, next: &NextBlock) -> (Turn, u64) {
     }
 }
 
-/// Reads a view on the simulator's state; `None` when it reverts or answers something else.
-async fn view<C: SolCall>(
+/// What of the executor's gas is its own cost, within `limit`. `paid_in_auto`: fees in AUTO are in question.
+pub async fn own_gas(
     simulator: &mut Simulator,
     next: &NextBlock,
-    to: Address,
-    call: C,
-) -> Result<Option<C::Return>, SimulatorError> {
-    let call = CallSpec {
-        origin: Address::ZERO,
-        caller: Address::ZERO,
-        to,
-        data: call.abi_encode().into(),
-        value: U256::ZERO,
-        gas_limit: VIEW_GAS,
-        gas_price: 0,
-    };
-    let run = simulator.run_one(next, Job::Frame { call, transient: Vec::new() }).await?;
-    Ok(match &run.outcome {
-        Outcome::Success { output, .. } => C::abi_decode_returns(output).ok(),
-        _ => None,
-    })
+    contracts: &Contracts,
+    executor: Address,
+    turn: &Turn,
+    paid_in_auto: bool,
+    limit: u64,
+) -> Result<OwnGas, SimulatorError> {
+    let mut own = OwnGas { turn: turn.opening_gas(), first_auto: 0, limit };
+    if paid_in_auto {
+        let balance = IAutoToken::balanceOfCall { account: executor };
+        let balance = simulator.view(next, contracts.auto_token, balance).await?;
+        if balance.is_some_and(|balance| balance.is_zero()) {
+            own.first_auto = FIRST_AUTO_GAS;
+        }
+    }
+    Ok(own)
 }
 
 /// What the Registry goes by, read from its state: who is asked, what is charged, what AUTO is worth.
@@ -170,21 +167,27 @@ impl Terms {
         next: &NextBlock,
         registry: Address,
     ) -> Result<Option<Self>, SimulatorError> {
-        let Some(gate) = view(simulator, next, registry, IRegistry::gateCall {}).await? else {
+        let Some(gate) = simulator.view(next, registry, IRegistry::gateCall {}).await? else {
             return Ok(None);
         };
-        let Some(fees) = view(simulator, next, registry, IRegistry::feeSettingsCall {}).await? else {
+        let Some(fees) = simulator.view(next, registry, IRegistry::feeSettingsCall {}).await? else {
             return Ok(None);
         };
-        let Some(oracle) = view(simulator, next, registry, IRegistry::priceOracleCall {}).await? else {
+        let Some(oracle) = simulator.view(next, registry, IRegistry::priceOracleCall {}).await? else {
             return Ok(None);
         };
-        let price = view(simulator, next, oracle, errand_bindings::IPriceOracle::autoPerEthCall {}).await?;
+        let price = simulator.view(next, oracle, errand_bindings::IPriceOracle::autoPerEthCall {}).await?;
         Ok(Some(Self { gate, fees, auto_per_eth: price.filter(|price| !price.is_zero()) }))
     }
 
     /// The price per gas that the Registry pays for a transaction that offers `gas_price`.
     pub fn paid_gas_price(&self, next: &NextBlock, gas_price: u128) -> u128 {
-        gas_price.min(u128::from(next.base_fee) + self.fees.tipCapWei.to::<u128>())
+        self.prices(next, gas_price).paid
+    }
+
+    /// What a transaction that offers `gas_price` spends and is paid per gas.
+    pub fn prices(&self, next: &NextBlock, gas_price: u128) -> Prices {
+        let tip_cap = self.fees.tipCapWei.to::<u128>();
+        Prices { spent: gas_price, paid: gas_price.min(u128::from(next.base_fee) + tip_cap), tip_cap }
     }
 }

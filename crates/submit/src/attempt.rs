@@ -124,11 +124,12 @@ impl Actor {
         flight.acted_at = self.head.number;
         let (Some(offer), Some(last)) = (flight.offer(), flight.last()) else { return Ok(false) };
         let (old, purpose) = (last.tx_hash, last.purpose);
-        let ceiling = match &flight.request {
-            Some(request) if purpose == Purpose::Execute => request.ceiling(),
-            _ => u128::MAX,
+        let (ceiling, max_tip) = match &flight.request {
+            Some(request) if purpose == Purpose::Execute => (request.ceiling(), request.max_tip),
+            _ => (u128::MAX, u128::MAX),
         };
-        let Some(fees) = offer.replacement(fresh, ceiling.min(self.config.max_gas_price)) else {
+        let ceiling = ceiling.min(self.config.max_gas_price);
+        let Some(fees) = offer.replacement(fresh, ceiling, max_tip) else {
             return Ok(false);
         };
         let (tx_hash, answer) = self.attempt(nonce, purpose, fees).await?;

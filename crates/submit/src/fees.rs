@@ -46,17 +46,19 @@ impl Fees {
         Self { max_fee_per_gas, max_priority_fee_per_gas }
     }
 
-    /// What takes the place of this now: enough to be a replacement and, within `ceiling`, what a `fresh`
-    /// attempt would offer. `None` where the least replacement is above the ceiling or out of all proportion.
+    /// What takes the place of this now: enough to be a replacement and, within `ceiling` for the price and
+    /// `max_tip` for the tip, what a `fresh` attempt would offer. `None` where the least replacement is above one
+    /// of them, or out of all proportion.
     #[must_use]
-    pub fn replacement(self, fresh: Self, ceiling: u128) -> Option<Self> {
+    pub fn replacement(self, fresh: Self, ceiling: u128, max_tip: u128) -> Option<Self> {
         let least = self.bumped();
         let runaway = fresh.max_fee_per_gas.saturating_mul(RUNAWAY);
-        if least.max_fee_per_gas > ceiling || least.max_fee_per_gas > runaway {
+        let too_dear = least.max_fee_per_gas > ceiling || least.max_priority_fee_per_gas > max_tip;
+        if too_dear || least.max_fee_per_gas > runaway {
             return None;
         }
         let max_fee_per_gas = least.max_fee_per_gas.max(fresh.max_fee_per_gas.min(ceiling));
-        let tip = least.max_priority_fee_per_gas.max(fresh.max_priority_fee_per_gas);
+        let tip = least.max_priority_fee_per_gas.max(fresh.max_priority_fee_per_gas.min(max_tip));
         Some(Self { max_fee_per_gas, max_priority_fee_per_gas: tip.min(max_fee_per_gas) })
     }
 }
@@ -98,17 +100,25 @@ mod tests {
     #[test]
     fn a_replacement_follows_the_market_within_its_ceiling() {
         let offer = fees(800, 80);
-        assert_eq!(offer.replacement(fees(500, 50), 2000), Some(fees(900, 90)));
-        assert_eq!(offer.replacement(fees(1500, 200), 2000), Some(fees(1500, 200)));
-        assert_eq!(offer.replacement(fees(5000, 200), 2000), Some(fees(2000, 200)));
-        assert_eq!(offer.replacement(fees(5000, 200), 899), None);
-        assert_eq!(offer.replacement(fees(5000, 200), 900), Some(fees(900, 200)));
+        assert_eq!(offer.replacement(fees(500, 50), 2000, u128::MAX), Some(fees(900, 90)));
+        assert_eq!(offer.replacement(fees(1500, 200), 2000, u128::MAX), Some(fees(1500, 200)));
+        assert_eq!(offer.replacement(fees(5000, 200), 2000, u128::MAX), Some(fees(2000, 200)));
+        assert_eq!(offer.replacement(fees(5000, 200), 899, u128::MAX), None);
+        assert_eq!(offer.replacement(fees(5000, 200), 900, u128::MAX), Some(fees(900, 200)));
+    }
+
+    #[test]
+    fn a_replacement_does_not_tip_more_than_it_may() {
+        let offer = fees(800, 80);
+        assert_eq!(offer.replacement(fees(1500, 200), 2000, 120), Some(fees(1500, 120)));
+        assert_eq!(offer.replacement(fees(1500, 200), 2000, 90), Some(fees(1500, 90)));
+        assert_eq!(offer.replacement(fees(1500, 200), 2000, 89), None);
     }
 
     #[test]
     fn a_replacement_that_would_run_away_is_refused() {
-        assert_eq!(fees(800, 80).replacement(fees(90, 1), u128::MAX), Some(fees(900, 90)));
-        assert_eq!(fees(800, 80).replacement(fees(89, 1), u128::MAX), None);
+        assert_eq!(fees(800, 80).replacement(fees(90, 1), u128::MAX, u128::MAX), Some(fees(900, 90)));
+        assert_eq!(fees(800, 80).replacement(fees(89, 1), u128::MAX, u128::MAX), None);
     }
 
     #[test]

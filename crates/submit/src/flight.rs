@@ -30,12 +30,7 @@ impl Flight {
 
     /// An intent as the journal has it after a restart.
     pub(crate) fn resumed(intent: Intent) -> Result<Self, SubmitError> {
-        let request = if intent.request.is_empty() {
-            None
-        } else {
-            let read = serde_json::from_slice(&intent.request);
-            Some(read.map_err(|source| SubmitError::BadRecord { id: intent.id, source })?)
-        };
+        let request = TxRequest::of(&intent)?;
         Ok(Self::new(intent, request))
     }
 

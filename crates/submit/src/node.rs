@@ -6,7 +6,7 @@ use alloy::{
     network::TransactionResponse,
     primitives::{Address, B256, Bytes, TxHash, U64, U256},
     providers::{DynProvider, Provider},
-    rpc::types::{Block, Header, Transaction, TransactionReceipt},
+    rpc::types::{Block, Transaction, TransactionReceipt},
     transports::{RpcError, TransportError, TransportResult},
 };
 use errand_types::BlockHead;
@@ -71,7 +71,7 @@ impl Node {
     pub(crate) async fn head(&self) -> Result<BlockHead, SubmitError> {
         let latest = self.provider.get_block_by_number(BlockNumberOrTag::Latest);
         match self.ask("its head", latest).await? {
-            Some(block) => Ok(head_of(&block.header)),
+            Some(block) => Ok(BlockHead::from(&block.header)),
             None => Err(SubmitError::Node { what: "its head", source: RpcError::NullResp }),
         }
     }
@@ -147,19 +147,5 @@ impl Node {
             (_, Err((refusal, message))) => Broadcast::Refused(refusal, message),
             (_, Ok(reason)) => Broadcast::Unknown(reason),
         }
-    }
-}
-
-fn head_of(header: &Header) -> BlockHead {
-    BlockHead {
-        number: header.number,
-        hash: header.hash,
-        parent_hash: header.parent_hash,
-        timestamp: header.timestamp,
-        base_fee: header.base_fee_per_gas.unwrap_or_default(),
-        gas_limit: header.gas_limit,
-        gas_used: header.gas_used,
-        prev_randao: header.mix_hash,
-        beneficiary: header.beneficiary,
     }
 }

@@ -1,6 +1,8 @@
 //! What is to be sent, within which limits.
 
+use crate::SubmitError;
 use alloy::primitives::{Address, Bytes, U256};
+use errand_journal::Intent;
 use errand_types::WorkId;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -23,6 +25,9 @@ pub struct TxRequest {
     pub work: Vec<WorkId>,
     /// Tip in wei per gas; by the settings' policy where there is none.
     pub tip: Option<u128>,
+    /// Highest tip in wei per gas that a replacement may offer. What the first attempt offers is not bound by it.
+    #[serde(default = "unlimited")]
+    pub max_tip: u128,
     /// Highest price in wei per gas that it, or a replacement, may offer.
     pub max_gas_price: u128,
     /// Highest cost in wei that it, or a replacement, may have: gas limit times offered price, so a bound that
@@ -42,10 +47,23 @@ impl TxRequest {
             gas_limit,
             work: Vec::new(),
             tip: None,
+            max_tip: u128::MAX,
             max_gas_price: u128::MAX,
             max_total_cost: U256::MAX,
             until_block: None,
         }
+    }
+
+    /// What an intent was opened for; `None` for a nonce that is only filled, and for a settled intent.
+    ///
+    /// # Errors
+    /// [`SubmitError::BadRecord`] when another program wrote it.
+    pub fn of(intent: &Intent) -> Result<Option<Self>, SubmitError> {
+        if intent.request.is_empty() {
+            return Ok(None);
+        }
+        let read = serde_json::from_slice(&intent.request);
+        read.map(Some).map_err(|source| SubmitError::BadRecord { id: intent.id, source })
     }
 
     /// The highest price per gas that both limits allow.
@@ -53,6 +71,11 @@ impl TxRequest {
         let by_cost = self.max_total_cost / U256::from(self.gas_limit.max(1));
         u128::try_from(by_cost).unwrap_or(u128::MAX).min(self.max_gas_price)
     }
+}
+
+/// What requests have that were recorded before there was a limit on tips.
+const fn unlimited() -> u128 {
+    u128::MAX
 }
 
 /// How the tip of a first attempt is chosen.

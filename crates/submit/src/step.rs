@@ -45,8 +45,12 @@ impl Actor {
         self.floor = 0;
         for nonce in self.flights.keys().copied().collect::<Vec<_>>() {
             let block = self.flights.get(&nonce).and_then(|flight| block_of(&flight.intent.state));
-            if block.is_some_and(|block| block.hash == head.hash) {
-                self.reopen(nonce).await?;
+            if block.is_some_and(|block| block.hash == head.hash)
+                && let Err(error) = self.reopen(nonce).await
+            {
+                // Without a link to what it knows, the next head looks everything up again.
+                self.chain.clear();
+                return Err(error);
             }
         }
         Ok(std::mem::take(&mut self.events))

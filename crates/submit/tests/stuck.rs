@@ -66,6 +66,29 @@ async fn at_its_ceiling_a_transaction_is_cancelled_and_the_nonce_is_not_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_tip_at_its_limit_is_not_raised_and_the_nonce_is_not_lost() {
+    let bed = Bed::new().await;
+    let submitter = bed.start().await;
+    let limit = GWEI * 9 / 8;
+    submitter.submit(TxRequest { max_tip: limit, ..count(1) }).await.unwrap();
+    bed.mine_without(&submitter, HIGH).await;
+    let events = bed.mine_without(&submitter, HIGH).await;
+    assert!(
+        matches!(events.as_slice(), [event] if matches!(event.update, Update::Replaced { fees, .. }
+            if fees.max_priority_fee_per_gas == limit && fees.max_fee_per_gas > HIGH)),
+        "the price follows the base fee, the tip stays within its limit: {events:?}"
+    );
+    bed.mine_without(&submitter, HIGH * 3).await;
+    let events = bed.mine_without(&submitter, HIGH * 3).await;
+    assert!(
+        matches!(events.as_slice(), [event] if matches!(event.update, Update::Cancelling { reason: CancelReason::AtCeiling, .. })),
+        "{events:?}"
+    );
+    assert_eq!(names(&bed.mine(&submitter).await), ["cancelled"]);
+    assert_eq!((bed.counted().await, bed.used_nonces().await), (0, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stuck_cancellation_is_replaced_too() {
     let bed = Bed::new().await;
     let submitter = bed.start().await;
@@ -186,17 +209,17 @@ async fn an_account_without_funds_is_reported_once_and_goes_on_when_it_has_some(
 async fn a_replacement_that_is_refused_is_raised_further() {
     let bed = Bed::new().await;
     // Somebody else's transaction with a high offer is in the pool, and the node's count does not show it.
-    let relay = common::relay::Relay::to(bed.anvil.port()).await;
+    let relay = errand_testkit::relay::Relay::to(bed.anvil.port()).await.unwrap();
     let foreign = bed.send_elsewhere(0, 24 * GWEI).await;
-    relay.rule_for("eth_getTransactionCount", || common::relay::Rule::Answer("0x0".into()));
-    let builder = errand_submit::Builder::new(relay.provider.clone(), bed.wallet(), bed.journal());
+    relay.rule_for("eth_getTransactionCount", || errand_testkit::relay::Rule::Answer("0x0".into()));
+    let builder = errand_submit::Builder::new(relay.provider().clone(), bed.wallet(), bed.journal());
     let (submitter, _) = builder.config(bed.config.clone()).start(bed.head().await).await.unwrap();
     let request = TxRequest { to: COUNTER, ..count(1) };
     let sent = submitter.submit(request).await.unwrap();
     assert_eq!((sent.nonce, common::name(&sent.update)), (0, "refused"));
     let events = bed.mine_without(&submitter, HIGH).await;
     assert!(names(&events).contains(&"replaced"), "{events:?}");
-    relay.rule(|_| common::relay::Rule::Pass);
+    relay.rule(|_| errand_testkit::relay::Rule::Pass);
     assert_eq!(names(&bed.mine(&submitter).await), ["mined"]);
     assert!(bed.receipt(foreign).await.is_none());
     assert_eq!(bed.counted().await, 1);

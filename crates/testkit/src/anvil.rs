@@ -23,7 +23,10 @@ use tempfile::TempDir;
 const MNEMONIC: &str = "test test test test test test test test test test test junk";
 
 /// How long a node may take to start on a busy machine.
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_secs(120);
+
+/// How long a transaction may take to be mined on a busy machine.
+const MINE_LIMIT: Duration = Duration::from_secs(120);
 
 /// Options of a node.
 #[derive(Clone, Debug)]
@@ -63,12 +66,6 @@ impl AnvilBuilder {
         self.arg("--accounts").arg(number.to_string())
     }
 
-    /// The port, a free one otherwise: for a node that comes back where it was.
-    #[must_use]
-    pub fn port(self, port: u16) -> Self {
-        self.arg("--port").arg(port.to_string())
-    }
-
     /// Listens on a socket of the file system, too.
     #[must_use]
     pub const fn ipc(mut self) -> Self {
@@ -90,10 +87,7 @@ impl AnvilBuilder {
         let socket = folder.path().join("anvil.ipc");
         let output = File::create(&log)?;
         let mut command = Command::new(tool("anvil")?);
-        command.args(&self.arguments);
-        if !self.arguments.iter().any(|argument| argument == "--port") {
-            command.args(["--port", "0"]);
-        }
+        command.args(&self.arguments).args(["--port", "0"]);
         if self.ipc {
             command.arg("--ipc").arg(&socket);
         }
@@ -300,13 +294,13 @@ impl Anvil {
     /// receipt. It needs a node that mines by itself.
     pub async fn send(&self, transaction: TransactionRequest) -> Result<TransactionReceipt> {
         let hash = self.submit(transaction).await?;
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + MINE_LIMIT;
         loop {
             if let Some(receipt) = self.provider.get_transaction_receipt(hash).await? {
                 return Ok(receipt);
             }
             if Instant::now() > deadline {
-                bail!("transaction {hash} was not mined within 30 seconds");
+                bail!("transaction {hash} was not mined within {MINE_LIMIT:?}");
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }

@@ -3,15 +3,18 @@
 //! # Layout
 //! - [`anvil`]: a node of the test's own: [`Anvil`]
 //! - [`deployment`]: the contracts on it: [`Deployment`]
-//! - [`proxy`]: faults between node and client: [`Proxy`]
+//! - [`proxy`]: faults of connections between node and client: [`Proxy`]
+//! - [`relay`]: faults of single calls: [`Relay`]
 
 pub mod anvil;
 pub mod deployment;
 pub mod proxy;
+pub mod relay;
 
 pub use anvil::{Anvil, AnvilBuilder};
 pub use deployment::{Deployed, Deployment};
 pub use proxy::Proxy;
+pub use relay::Relay;
 
 use eyre::{Result, ensure, eyre};
 use std::path::{Path, PathBuf};

@@ -5,7 +5,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU16, AtomicU64, Ordering},
     },
 };
 use tokio::{
@@ -30,6 +30,8 @@ pub enum Mode {
 
 #[derive(Debug)]
 struct Shared {
+    /// The port of what it stands in front of.
+    target: AtomicU16,
     mode: watch::Sender<Mode>,
     scripted: Mutex<VecDeque<String>>,
     connections: AtomicU64,
@@ -49,11 +51,12 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let own = listener.local_addr()?.port();
         let shared = Arc::new(Shared {
+            target: AtomicU16::new(port),
             mode: watch::Sender::new(Mode::Pass),
             scripted: Mutex::default(),
             connections: AtomicU64::new(0),
         });
-        let task = tokio::spawn(accept(listener, port, Arc::clone(&shared)));
+        let task = tokio::spawn(accept(listener, Arc::clone(&shared)));
         Ok(Self { port: own, shared, task })
     }
 
@@ -65,6 +68,12 @@ impl Proxy {
     /// Where it listens for WebSockets.
     pub fn ws_url(&self) -> String {
         format!("ws://127.0.0.1:{}", self.port)
+    }
+
+    /// Leads new connections to another port: the node came back, or another one in its place. Nobody can count
+    /// on getting a certain port himself.
+    pub fn lead_to(&self, port: u16) {
+        self.shared.target.store(port, Ordering::Relaxed);
     }
 
     /// Changes what happens from now on, also on open connections.
@@ -108,20 +117,20 @@ impl Drop for Proxy {
     }
 }
 
-async fn accept(listener: TcpListener, port: u16, shared: Arc<Shared>) {
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     while let Ok((client, _)) = listener.accept().await {
         shared.connections.fetch_add(1, Ordering::Relaxed);
         // A connection that breaks is what is being tested.
         let shared = Arc::clone(&shared);
-        tokio::spawn(async move { drop(serve(client, port, shared).await) });
+        tokio::spawn(async move { drop(serve(client, shared).await) });
     }
 }
 
-async fn serve(mut client: TcpStream, port: u16, shared: Arc<Shared>) -> Result<()> {
+async fn serve(mut client: TcpStream, shared: Arc<Shared>) -> Result<()> {
     if *shared.mode.borrow() == Mode::Down {
         return Ok(());
     }
-    let node = TcpStream::connect(("127.0.0.1", port)).await?;
+    let node = TcpStream::connect(("127.0.0.1", shared.target.load(Ordering::Relaxed))).await?;
     let (mut from_node, mut to_node) = node.into_split();
     let (mut from_client, mut to_client) = client.split();
     let mut mode = shared.mode.subscribe();

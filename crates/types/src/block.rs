@@ -3,7 +3,7 @@
 use crate::state::WriteSet;
 use alloy::{
     primitives::{Address, B256},
-    rpc::types::Log,
+    rpc::types::{Header, Log},
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -29,6 +29,22 @@ pub struct BlockHead {
     pub prev_randao: B256,
     /// The account that is paid the tips.
     pub beneficiary: Address,
+}
+
+impl From<&Header> for BlockHead {
+    fn from(header: &Header) -> Self {
+        Self {
+            number: header.number,
+            hash: header.hash,
+            parent_hash: header.parent_hash,
+            timestamp: header.timestamp,
+            base_fee: header.base_fee_per_gas.unwrap_or_default(),
+            gas_limit: header.gas_limit,
+            gas_used: header.gas_used,
+            prev_randao: header.mix_hash,
+            beneficiary: header.beneficiary,
+        }
+    }
 }
 
 /// A step of the canonical chain. Deltas come in order: what is added builds on the last one, what is

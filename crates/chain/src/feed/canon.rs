@@ -2,13 +2,15 @@
 
 use alloy::primitives::{B256, Bloom};
 use errand_types::BlockHead;
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Instant};
 
 /// What the feed needs of a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Link {
     pub(super) head: BlockHead,
     pub(super) bloom: Bloom,
+    /// When the header came.
+    pub(super) seen: Instant,
 }
 
 /// A step of the chain.
@@ -191,7 +193,8 @@ mod tests {
         let mut hash = B256::ZERO;
         hash.0[..8].copy_from_slice(&number.to_be_bytes());
         hash.0[8..16].copy_from_slice(&fork.to_be_bytes());
-        Link { head: BlockHead { number, hash, parent_hash: parent.hash, ..genesis() }, bloom: Bloom::ZERO }
+        let head = BlockHead { number, hash, parent_hash: parent.hash, ..genesis() };
+        Link { head, bloom: Bloom::ZERO, seen: Instant::now() }
     }
 
     fn genesis() -> BlockHead {

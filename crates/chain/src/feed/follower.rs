@@ -22,20 +22,9 @@ use tokio::{
 /// Headers asked for in one message when a gap is filled.
 const BACKFILL: u64 = 32;
 
-/// What a header says that matters.
+/// What a header says that matters. It came just now.
 pub(super) fn link(header: &Header) -> Link {
-    let head = BlockHead {
-        number: header.number,
-        hash: header.hash,
-        parent_hash: header.parent_hash,
-        timestamp: header.timestamp,
-        base_fee: header.base_fee_per_gas.unwrap_or_default(),
-        gas_limit: header.gas_limit,
-        gas_used: header.gas_used,
-        prev_randao: header.mix_hash,
-        beneficiary: header.beneficiary,
-    };
-    Link { head, bloom: header.logs_bloom }
+    Link { head: BlockHead::from(header), bloom: header.logs_bloom, seen: std::time::Instant::now() }
 }
 
 /// Why the chain could not be followed just now.
@@ -99,7 +88,7 @@ impl Follower {
     }
 
     /// Follows the chain until it cannot be followed any more.
-    pub(super) async fn run(mut self) -> FeedError {
+    pub(super) async fn run(&mut self) -> FeedError {
         let mut healthy = self.round(None).await;
         loop {
             let pause = match healthy {
@@ -245,7 +234,10 @@ impl Follower {
         while let Some(step) = self.queue.front().copied() {
             let event = match step {
                 Step::Removed(head) => FeedEvent::Removed { head },
-                Step::Added(link) => FeedEvent::Added { head: link.head, logs: self.logs(&link).await? },
+                Step::Added(link) => {
+                    let logs = self.logs(&link).await?;
+                    FeedEvent::Added { head: link.head, logs, seen: link.seen }
+                }
             };
             match timeout(self.options.patience, self.events.send(event)).await {
                 Ok(Ok(())) => self.queue.pop(),

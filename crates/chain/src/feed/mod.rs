@@ -19,7 +19,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -84,6 +84,8 @@ pub enum FeedEvent {
         head: BlockHead,
         /// The logs of the addresses that are followed, in order.
         logs: Arc<[Log]>,
+        /// When its header came, before its logs were asked for.
+        seen: Instant,
     },
     /// The head is not canonical any more.
     Removed {
@@ -183,6 +185,8 @@ pub struct BlockFeed {
     /// Received and not handed on yet.
     waiting: Queue<FeedEvent>,
     tip: watch::Receiver<BlockHead>,
+    /// When what `next` gave last was seen first.
+    seen: Instant,
     counters: Arc<Counters>,
     /// Why the task ended.
     end: Arc<Mutex<Option<FeedError>>>,
@@ -218,12 +222,14 @@ impl BlockFeed {
         let counters = Arc::<Counters>::default();
         let end = Arc::<Mutex<Option<FeedError>>>::default();
         let stop = cancel.child_token();
-        let follower =
+        let mut follower =
             Follower::new(endpoint.clone(), options.clone(), canon, events_in, tip_in, Arc::clone(&counters));
         let (stopped, ended) = (stop.clone(), Arc::clone(&end));
         tokio::spawn(async move {
             let why = stopped.run_until_cancelled(follower.run()).await.unwrap_or(FeedError::Stopped);
+            // Told before the channel closes, so that who sees it closed can tell why.
             *ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+            drop(follower);
         });
         Ok(Self {
             base,
@@ -231,6 +237,7 @@ impl BlockFeed {
             events,
             waiting: Queue::new(),
             tip,
+            seen: Instant::now(),
             counters,
             end,
             _stop: stop.drop_guard(),
@@ -246,6 +253,12 @@ impl BlockFeed {
     /// older head can be given up.
     pub fn tip(&self) -> watch::Receiver<BlockHead> {
         self.tip.clone()
+    }
+
+    /// When the header of the block that [`next`](Self::next) gave last came to this machine: before its logs and
+    /// writes were asked for, and before it waited for the caller. For a block that went: when `next` gave it.
+    pub const fn seen_at(&self) -> Instant {
+        self.seen
     }
 
     /// What the feed did so far.
@@ -276,11 +289,13 @@ impl BlockFeed {
             };
             let Some(head) = head else {
                 let Some(FeedEvent::Removed { head }) = self.waiting.pop() else { continue };
+                self.seen = Instant::now();
                 return Ok(BlockDelta::Removed { head });
             };
             match writes.write_set(&head, tracked).await {
                 Ok(writes) => {
-                    let Some(FeedEvent::Added { head, logs }) = self.waiting.pop() else { continue };
+                    let Some(FeedEvent::Added { head, logs, seen }) = self.waiting.pop() else { continue };
+                    self.seen = seen;
                     return Ok(BlockDelta::Added { head, logs, writes: Arc::new(writes) });
                 }
                 Err(error) => {

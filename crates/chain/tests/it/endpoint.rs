@@ -74,13 +74,15 @@ async fn wrong_chain_is_refused_at_once_and_after_a_reconnect() -> Result<()> {
     let error = Endpoint::connect(&[anvil.http_url().parse()?], options).await.unwrap_err();
     assert!(matches!(error, EndpointError::WrongChain { expected: 1, actual: 31337, .. }), "{error}");
 
-    for url in [anvil.http_url(), anvil.ws_url()] {
-        let anvil = Anvil::spawn().await?;
-        let port = anvil.port();
-        let endpoint = connect(&url.replace(&url[url.rfind(':').unwrap()..], &format!(":{port}"))).await?;
-        anvil.kill();
+    let other = Anvil::builder().chain_id(5).spawn().await?;
+    for scheme in ["http", "ws"] {
+        let proxy = Proxy::to(anvil.port()).await?;
+        let url = if scheme == "ws" { proxy.ws_url() } else { proxy.http_url() };
+        let endpoint = connect(&url).await?;
+        proxy.set(Mode::Down);
         block_number(&endpoint).await.unwrap_err();
-        let _other = Anvil::builder().port(port).chain_id(5).spawn().await?;
+        proxy.lead_to(other.port());
+        proxy.set(Mode::Pass);
         let error = block_number(&endpoint).await.unwrap_err().to_string();
         assert!(error.contains("on chain 5") && error.contains("31337"), "{error}");
     }
@@ -157,13 +159,13 @@ async fn refusal_is_no_reason_to_ask_again() -> Result<()> {
 async fn silent_node_is_given_up_in_time_and_found_again() -> Result<()> {
     let anvil = Anvil::spawn().await?;
     let proxy = Proxy::to(anvil.port()).await?;
-    let options = EndpointOptions { timeout: Duration::from_millis(200), retries: 1, ..fast() };
+    let options = EndpointOptions { timeout: Duration::from_secs(2), retries: 1, ..fast() };
     for url in [proxy.http_url(), proxy.ws_url()] {
         let endpoint = Endpoint::connect(&[url.parse()?], options.clone()).await?;
         proxy.set(Mode::Silent);
         let start = Instant::now();
         let error = block_number(&endpoint).await.unwrap_err().to_string();
-        assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
         assert!(error.contains("no answer within"), "{error}");
         assert!(endpoint.stats().timeouts() >= 1);
         proxy.set(Mode::Pass);

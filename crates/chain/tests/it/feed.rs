@@ -14,6 +14,9 @@ use std::time::Duration;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+/// How long something that has to come may take. It matters only where a test fails.
+pub(crate) const LIMIT: Duration = Duration::from_secs(120);
+
 pub(crate) fn options() -> FeedOptions {
     FeedOptions {
         poll_interval: Duration::from_millis(20),
@@ -28,7 +31,7 @@ pub(crate) async fn start(endpoint: &Endpoint, start: Start) -> Result<BlockFeed
 
 /// The next event, which must come soon.
 pub(crate) async fn event(feed: &mut BlockFeed) -> Result<FeedEvent> {
-    Ok(timeout(Duration::from_secs(20), feed.next_event()).await??)
+    Ok(timeout(LIMIT, feed.next_event()).await??)
 }
 
 /// A consumer that can undo nothing but its last block, and knows which blocks it has.
@@ -137,7 +140,7 @@ async fn reorg_deeper_than_the_history_ends_the_feed() -> Result<()> {
     chain.reach(&mut feed, tip(&anvil).await?).await?;
     anvil.reorg(5).await?;
     let result = loop {
-        match timeout(Duration::from_secs(20), feed.next_event()).await? {
+        match timeout(LIMIT, feed.next_event()).await? {
             Ok(event) => chain.apply(&event),
             Err(error) => break error,
         }
@@ -207,7 +210,7 @@ async fn logs_of_followed_addresses_come_with_their_block() -> Result<()> {
             anvil.submit(call(&anvil, others, &[topic])?).await?;
         }
         anvil.mine(1).await?;
-        let FeedEvent::Added { logs, head } = event(&mut feed).await? else { panic!("a block") };
+        let FeedEvent::Added { logs, head, .. } = event(&mut feed).await? else { panic!("a block") };
         let topics: Vec<B256> = logs.iter().map(|log| log.topics()[0]).collect();
         assert_eq!(topics, [1, 2, 3].map(word), "{url}");
         assert!(logs.iter().all(|log| log.address() == ours && log.block_hash == Some(head.hash)));
@@ -234,7 +237,7 @@ async fn delta_carries_what_the_block_wrote() -> Result<()> {
     let mut feed = start(&endpoint, Start::Tip).await?;
     let to = Address::repeat_byte(0x42);
     anvil.send(call(&anvil, to, &[])?.value(U256::from(9))).await?;
-    let delta = timeout(Duration::from_secs(20), feed.next(&mut writes, &StateKeys::default())).await??;
+    let delta = timeout(LIMIT, feed.next(&mut writes, &StateKeys::default())).await??;
     let BlockDelta::Added { writes, head, .. } = delta else { panic!("a block") };
     assert_eq!(head.hash, tip(&anvil).await?);
     assert_eq!(writes.accounts[&to].balance, Some(U256::from(9)));
@@ -253,12 +256,12 @@ async fn block_that_goes_before_its_writes_were_read_is_passed_over() -> Result<
         let mut seen = feed.tip();
         anvil.mine(3).await?;
         let last = tip(&anvil).await?;
-        timeout(Duration::from_secs(20), seen.wait_for(|head| head.hash == last)).await??;
+        timeout(LIMIT, seen.wait_for(|head| head.hash == last)).await??;
         anvil.reorg(2).await?;
         let last = tip(&anvil).await?;
         let mut hashes = vec![feed.base().hash];
         while *hashes.last().unwrap() != last {
-            match timeout(Duration::from_secs(20), feed.next(&mut writes, &tracked)).await?? {
+            match timeout(LIMIT, feed.next(&mut writes, &tracked)).await?? {
                 BlockDelta::Added { head, .. } => {
                     assert_eq!(Some(&head.parent_hash), hashes.last());
                     hashes.push(head.hash);
@@ -277,8 +280,10 @@ async fn caller_that_takes_nothing_is_told_so() -> Result<()> {
     let endpoint = connect(&anvil.ws_url()).await?;
     let options = FeedOptions { capacity: 2, patience: Duration::from_millis(200), ..options() };
     let mut feed = BlockFeed::start(&endpoint, Start::Tip, options, CancellationToken::new()).await?;
+    let mut tip = feed.tip();
     anvil.mine(5).await?;
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    // The tip is told until the feed ends.
+    timeout(LIMIT, async { while tip.changed().await.is_ok() {} }).await?;
     let result = feed.next_event().await;
     assert!(matches!(result, Err(FeedError::Lagged(_))), "{result:?}");
     Ok(())
@@ -291,7 +296,7 @@ async fn feed_stops_when_told_to_and_when_dropped() -> Result<()> {
     let cancel = CancellationToken::new();
     let mut feed = BlockFeed::start(&endpoint, Start::Tip, options(), cancel.clone()).await?;
     cancel.cancel();
-    let result = timeout(Duration::from_secs(5), feed.next_event()).await?;
+    let result = timeout(LIMIT, feed.next_event()).await?;
     assert!(matches!(result, Err(FeedError::Stopped)), "{result:?}");
 
     let feed = start(&endpoint, Start::Tip).await?;

@@ -2,7 +2,7 @@
 
 use crate::{
     block, connect,
-    feed::{Chain, event, options, start, tip},
+    feed::{Chain, LIMIT, event, options, start, tip},
     mocked, word,
 };
 use alloy::{
@@ -23,7 +23,7 @@ async fn gap_of_a_silent_or_broken_connection_is_filled() -> Result<()> {
     let proxy = Proxy::to(anvil.port()).await?;
     for url in [proxy.ws_url(), proxy.http_url()] {
         for fault in [Mode::Silent, Mode::Down] {
-            let limit = Duration::from_millis(300);
+            let limit = Duration::from_secs(2);
             let options = EndpointOptions { timeout: limit, retries: 0, ..Default::default() };
             let endpoint = Endpoint::connect(&[url.parse()?], options).await?;
             let mut feed = start(&endpoint, Start::Tip).await?;
@@ -33,11 +33,15 @@ async fn gap_of_a_silent_or_broken_connection_is_filled() -> Result<()> {
             proxy.set(fault);
             anvil.mine(40).await?;
             anvil.reorg(3).await?;
-            assert!(timeout(Duration::from_millis(700), feed.next_event()).await.is_err(), "{fault:?}");
+            while feed.stats().failures == 0 {
+                assert!(
+                    timeout(Duration::from_millis(20), feed.next_event()).await.is_err(),
+                    "{fault:?}: nothing can come"
+                );
+            }
             proxy.set(Mode::Pass);
             chain.reach(&mut feed, tip(&anvil).await?).await?;
             assert_eq!(chain.0.len(), 43, "{url} {fault:?}");
-            assert!(feed.stats().failures > 0);
             // and it goes on as before
             anvil.mine(1).await?;
             chain.reach(&mut feed, tip(&anvil).await?).await?;
@@ -55,32 +59,36 @@ async fn subscription_that_falls_silent_alone_is_opened_anew() -> Result<()> {
     let mut chain = Chain(vec![*feed.base()]);
     anvil.mine(2).await?;
     chain.reach(&mut feed, tip(&anvil).await?).await?;
-    assert_eq!(feed.stats().subscribed, 1);
+    // It may be more than one already: a machine that is busy looks like a socket that is silent.
+    let subscribed = feed.stats().subscribed;
     proxy.set(Mode::Mute);
     anvil.mine(3).await?;
     chain.reach(&mut feed, tip(&anvil).await?).await?;
     proxy.set(Mode::Pass);
     anvil.mine(1).await?;
     chain.reach(&mut feed, tip(&anvil).await?).await?;
-    assert!(feed.stats().subscribed >= 2, "{:?}", feed.stats());
+    assert!(feed.stats().subscribed > subscribed, "{:?}", feed.stats());
     Ok(())
 }
 
 #[tokio::test]
 async fn node_that_comes_back_is_followed_on() -> Result<()> {
     let anvil = Anvil::spawn().await?;
-    let port = anvil.port();
-    let endpoint = connect(&anvil.ws_url()).await?;
+    let proxy = Proxy::to(anvil.port()).await?;
+    let endpoint = connect(&proxy.ws_url()).await?;
     let mut feed = start(&endpoint, Start::Tip).await?;
     let mut chain = Chain(vec![*feed.base()]);
     anvil.mine(3).await?;
     chain.reach(&mut feed, tip(&anvil).await?).await?;
     let state: String = anvil.call("anvil_dumpState", [true]).await?;
     anvil.kill();
-    assert!(timeout(Duration::from_millis(300), feed.next_event()).await.is_err());
-    let anvil = Anvil::builder().port(port).spawn().await?;
+    while feed.stats().failures == 0 {
+        assert!(timeout(Duration::from_millis(20), feed.next_event()).await.is_err(), "nothing can come");
+    }
+    let anvil = Anvil::spawn().await?;
     anvil.call::<_, bool>("anvil_loadState", (state,)).await?;
     assert_eq!(tip(&anvil).await?, chain.0.last().unwrap().hash, "the node has its chain again");
+    proxy.lead_to(anvil.port());
     anvil.mine(2).await?;
     chain.reach(&mut feed, tip(&anvil).await?).await?;
     assert_eq!(chain.0.len(), 6);
@@ -109,7 +117,7 @@ async fn older_and_repeated_heads_are_ignored() -> Result<()> {
     let mut chain = Chain(vec![*feed.base()]);
     chain.reach(&mut feed, word(70)).await?;
     assert_eq!(chain.0.len(), 3);
-    timeout(Duration::from_secs(5), async {
+    timeout(LIMIT, async {
         while feed.stats().ignored < 4 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }

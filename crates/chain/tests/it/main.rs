@@ -41,7 +41,7 @@ use std::{
 /// Options that make faults cost a test little time.
 fn fast() -> EndpointOptions {
     EndpointOptions {
-        timeout: Duration::from_secs(2),
+        timeout: Duration::from_secs(30),
         retries: 3,
         backoff: Duration::from_millis(10),
         max_backoff: Duration::from_secs(3),

@@ -116,6 +116,11 @@ impl Chain {
         self.block_on(self.anvil.mine(blocks)).unwrap();
     }
 
+    /// Height of the head.
+    pub(crate) fn head(&self) -> u64 {
+        self.block_on(async { self.anvil.provider().get_block_number().await }).unwrap()
+    }
+
     /// Unix time of the head.
     pub(crate) fn now(&self) -> u64 {
         let block =

@@ -127,6 +127,29 @@ fn why_shows_what_an_execution_earns() {
 }
 
 #[test]
+fn why_explains_past_blocks_as_they_were() {
+    let chain = Chain::own();
+    let id = chain.register(1).to_string();
+    let registered = chain.head();
+    chain.mine(1);
+    let before = chain.run(&["request", "why", &id, "--json"]).ok().json();
+    chain.run_as(1, &["request", "cancel", &id, "--yes"]).ok();
+    chain.mine(2);
+    chain.run(&["request", "why", &id]).failed(1, &["is not outstanding", "cancelled in block"]);
+    let block = (registered + 1).to_string();
+    let then = chain.run(&["request", "why", &id, "--block", &block, "--json"]).ok().json();
+    assert_eq!(then["block"], registered + 1);
+    assert_eq!(then["check"]["outcome"], "succeeds");
+    for what in ["check", "quote", "paidGasPriceWei", "gate"] {
+        assert_eq!(then[what], before[what], "{then}");
+    }
+    let early = (registered - 1).to_string();
+    let first = format!("in block {registered}");
+    chain.run(&["request", "why", &id, "--block", &early]).failed(1, &["was not registered yet", &first]);
+    chain.run(&["request", "why", &id, "--block", "999999"]).failed(1, &["the node has no block 999999"]);
+}
+
+#[test]
 fn paying_in_auto_warns_until_it_is_approved() {
     let chain = Chain::shared();
     let target = chain.address("DemoToken").to_string();

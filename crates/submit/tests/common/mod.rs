@@ -1,8 +1,6 @@
 //! What the tests share: a node that mines when told to, and a submitter with a journal on disk.
 #![allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "each test file uses its part")]
 
-pub(crate) mod relay;
-
 use alloy::{
     network::{EthereumWallet, NetworkTransactionBuilder, TransactionBuilder},
     primitives::{Address, B256, Bytes, U256, address},
@@ -39,7 +37,7 @@ pub(crate) fn config() -> SubmitConfig {
         confirmations: 3,
         replace_after_blocks: 2,
         tip: TipPolicy::Fixed(GWEI),
-        timeout: Duration::from_secs(5),
+        timeout: Duration::from_secs(60),
         ..SubmitConfig::default()
     }
 }

@@ -60,9 +60,13 @@ pub(crate) struct Judgement {
     /// Gas of one transaction at most
     #[arg(long, value_name = "GAS", env = "ERRAND_MAX_BATCH_GAS", default_value_t = 10_000_000)]
     max_batch_gas: u64,
-    /// Gas to spend, uncharged, on opening a turn: drawing its executor is part of having the turn
+    /// Gas to spend, uncharged, on what is yours to pay: drawing a turn's executor, and the first AUTO you hold
     #[arg(long, value_name = "GAS", env = "ERRAND_MAX_OPENING_GAS", default_value_t = 150_000)]
     max_opening_gas: u64,
+    /// Send nothing more when reverted and cancelled transactions have cost this much in 24 hours, such as
+    /// 0.05ether
+    #[arg(long, value_name = "AMOUNT", env = "ERRAND_LOSS_BUDGET")]
+    loss_budget: Option<Eth>,
     /// Requests in one transaction at most
     #[arg(long, value_name = "N", env = "ERRAND_MAX_BATCH", default_value_t = 100)]
     max_batch: usize,
@@ -86,6 +90,7 @@ impl Judgement {
             max_batch_entries: self.max_batch,
             tip,
             max_opening_gas: self.max_opening_gas,
+            loss_budget: self.loss_budget.map(|Eth(budget)| budget),
             inclusion_blocks: 1,
         }
     }

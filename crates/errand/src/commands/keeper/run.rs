@@ -196,7 +196,8 @@ impl Recorder {
     fn write(&mut self, line: &Value) {
         let Some(file) = &mut self.file else { return };
         // A full disk must not stop the keeper for the sake of its statistics.
-        if let Err(error) = writeln!(file, "{line}") {
+        // In one piece, so that who reads along sees no half line.
+        if let Err(error) = file.write_all(format!("{line}\n").as_bytes()) {
             tracing::warn!(%error, "statistics are not written any more");
             self.file = None;
         }

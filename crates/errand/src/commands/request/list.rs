@@ -1,14 +1,8 @@
 //! `errand request list`
 
 use crate::{
-    abi::call_or_bytes_text,
-    amount::eth_text,
-    cli::Global,
-    commands::request::entry_json,
-    history,
-    keys::KeyArgs,
-    output::{note, table},
-    session::Session,
+    abi::call_or_bytes_text, amount::eth_text, cli::Global, commands::request::entry_json, history,
+    keys::KeyArgs, output::table, session::Session,
 };
 use alloy::primitives::{Address, U256};
 use clap::{Args, builder::BoolishValueParser};
@@ -58,12 +52,6 @@ impl List {
         let matching = found.len();
         found.truncate(self.limit);
 
-        let unread = synced.completeness.outside_look_back.len();
-        if unread > 0 {
-            note(format!(
-                "warning: {unread} more are outstanding, but the node has no logs of their registration"
-            ));
-        }
         let value = json!({
             "outstanding": synced.book.len(),
             "matching": matching,

@@ -7,27 +7,28 @@ use crate::{
     history,
     keys::KeyArgs,
     output::{Progress, pairs, table},
-    preview::{selected_executor, simulator, verdict_text},
+    preview::{selected_executor, simulator_at, verdict_text},
     revert::revert_text,
     session::{Asking, Session},
 };
 use alloy::primitives::{Address, U256};
 use clap::Args;
 use errand_keeper::{Explanation, Outstanding, QuoteExplanation, Turn, explain};
-use errand_types::RequestId;
+use errand_types::{BlockHead, RequestId};
 use eyre::{Result, WrapErr};
 use serde_json::{Value, json};
 
 /// Values of slots that are shown in the table.
 const SHOWN_SLOTS: usize = 20;
 
-/// Explains why a Request is, or is not, executed in the next block: what its call would do and why, what that
-/// depends on (everything the call reads: a change of it is what makes a keeper look again), whose turn it is,
-/// and what an execution would earn and cost.
+/// Explains why a Request is, or is not, executed in the next block, or was in a past one: what its call would do
+/// and why, what that depends on (everything the call reads: a change of it is what makes a keeper look again),
+/// whose turn it is, and what an execution would earn and cost.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   errand request why 7
   errand request why 7 --executor 0x7099… --min-profit 0.001ether
+  errand request why 7 --block 19000000    as it was after that block
   errand request why 7 --json")]
 pub(crate) struct Why {
     /// Number of the Request
@@ -35,6 +36,9 @@ pub(crate) struct Why {
     /// Who would execute it. Default: the key's account, or whoever is selected
     #[arg(long, value_name = "ADDRESS", env = "ERRAND_EXECUTOR")]
     executor: Option<Address>,
+    /// Explain it as of the state after this block, which takes a node that still has it. Default: the head
+    #[arg(long, value_name = "NUMBER", env = "ERRAND_BLOCK")]
+    block: Option<u64>,
     #[command(flatten)]
     judgement: Judgement,
     #[command(flatten)]
@@ -42,6 +46,21 @@ pub(crate) struct Why {
 }
 
 impl Why {
+    /// The block whose state it is about, and the Unix time of the next one: as it was, where there is one.
+    async fn moment(&self, session: &Session) -> Result<(BlockHead, u64)> {
+        let latest = session.head().await?;
+        let head = match self.block {
+            Some(number) if number != latest.number => session.block_head(number).await?,
+            _ => latest,
+        };
+        let next = if head.number < latest.number {
+            session.block_head(head.number + 1).await?.timestamp
+        } else {
+            head.timestamp + 1
+        };
+        Ok((head, next))
+    }
+
     pub(super) async fn run(&self, global: &Global) -> Result<()> {
         let executor = match self.executor {
             Some(executor) => Some(executor),
@@ -49,18 +68,19 @@ impl Why {
             None => None,
         };
         let session = Session::open(global).await?;
-        let record = history::record(&session, self.id).await?;
+        let (head, now) = self.moment(&session).await?;
+        let record = history::record_at(&session, self.id, head.number).await?;
         record.require_outstanding()?;
         let executor = match executor {
             Some(executor) => executor,
             None => {
-                let gate = session.registry().gate().call().await.asking("the gate")?;
-                selected_executor(&session, gate).await?.unwrap_or(record.entry.request.user)
+                let at = head.number.into();
+                let gate = session.registry().gate().block(at).call().await.asking("the gate")?;
+                selected_executor(&session, gate, at).await?.unwrap_or(record.entry.request.user)
             }
         };
         let progress = Progress::spinner("simulating");
-        let mut simulator = simulator(&session, self.judgement.fork).await?;
-        let now = simulator.head().timestamp + 1;
+        let mut simulator = simulator_at(&session, self.judgement.fork, head).await?;
         let policy = self.judgement.policy(executor);
         let explanation = explain(&mut simulator, &session.contracts, &policy, &record.entry, now)
             .await
@@ -126,6 +146,7 @@ fn explanation_json(explanation: &Explanation, entry: &Outstanding, executor: Ad
         "paidGasPriceWei": explanation.gas_price.to_string(),
         "autoPerEthBase": explanation.auto_per_eth.map(|price| price.to_string()),
         "payWithAuto": entry.request.payWithAUTO,
+        "ownGas": explanation.own_gas,
         "quote": quote,
     })
 }
@@ -171,11 +192,11 @@ fn explanation_text(
                 gas_price_text(explanation.gas_price)
             ),
         ));
-        let opening = match explanation.turn.opening_gas() {
+        let own = match explanation.own_gas {
             0 => String::new(),
-            gas => format!(", without {gas} gas that opening the turn costs once"),
+            gas => format!(", without {gas} gas that is yours once: to open the turn, to hold a first AUTO"),
         };
-        rows.push(("costs", format!("{} for {gas} gas{opening}", eth_text(balance.cost))));
+        rows.push(("costs", format!("{} for {gas} gas{own}", eth_text(balance.cost))));
         rows.push(("profit", profit_text(balance.income, balance.cost)));
         rows.push(("pays", format!("{} by the limits of this command", yes_no(*pays))));
     }

@@ -1,12 +1,10 @@
-//! Keepers on a real node, with the contracts deployed by the users' script.
+//! What a keeper does from block to block.
 
-mod common;
-
+use crate::common::{ALWAYS, SWITCH, Stage, TIMER, until};
 use alloy::{
     primitives::{U256, address},
     providers::Provider,
 };
-use common::{ALWAYS, SWITCH, Stage, TIMER, until};
 use errand_keeper::{AutoValue, ProfitRule, Turn};
 use tempfile::tempdir;
 
@@ -18,11 +16,11 @@ async fn a_request_is_executed_when_it_can_succeed_and_not_before() {
     let waiting = stage.register(SWITCH).await;
     let keeper = stage.keeper(1, folder.path());
     until("the first is executed", || async { stage.executed().await == [ready.id.0] }).await;
-    stage.anvil.mine(3).await.unwrap();
+    stage.mine_and_see(&keeper, 3).await;
     assert_eq!(stage.executed().await, [ready.id.0]);
     stage.set_slot(SWITCH, 1).await;
     until("the second is executed", || async { stage.executed().await == [ready.id.0, waiting.id.0] }).await;
-    stage.anvil.mine(5).await.unwrap();
+    stage.mine_and_see(&keeper, 5).await;
     keeper.stop().await;
     assert_eq!(stage.executed().await, [ready.id.0, waiting.id.0]);
 }
@@ -35,7 +33,7 @@ async fn a_timer_runs_when_its_time_has_come() {
     stage.set_slot(TIMER, head.timestamp + 1_000).await;
     let timer = stage.register(TIMER).await;
     let keeper = stage.keeper(1, folder.path());
-    stage.anvil.mine(3).await.unwrap();
+    stage.mine_and_see(&keeper, 3).await;
     assert!(stage.executed().await.is_empty());
     let _: serde_json::Value =
         stage.anvil.call("evm_setNextBlockTimestamp", (head.timestamp + 2_000,)).await.unwrap();
@@ -52,9 +50,10 @@ async fn requests_that_can_run_together_share_a_transaction() {
         stage.register(SWITCH).await;
     }
     let keeper = stage.keeper(1, folder.path());
+    stage.seen_by(&keeper).await;
     stage.set_slot(SWITCH, 1).await;
     until("all are executed", || async { stage.executed().await.len() == 12 }).await;
-    stage.anvil.mine(2).await.unwrap();
+    stage.mine_and_see(&keeper, 2).await;
     let reports = keeper.stop().await;
     let sent: Vec<_> = reports.iter().flat_map(|report| &report.sent).collect();
     assert_eq!(sent.len(), 1, "{sent:?}");
@@ -67,15 +66,13 @@ async fn a_recurring_request_is_paid_in_auto_and_runs_each_time_it_is_due() {
     let stage = Stage::set().await;
     let folder = tempdir().unwrap();
     stage.give_auto(stage.user(), 1_000, stage.contracts.auto_payments).await;
-    // The first AUTO that an account gets costs 17,100 gas more, which a lone Request does not pay for.
-    stage.give_auto(stage.anvil.account(1).unwrap(), 1, stage.contracts.auto_payments).await;
     let request = stage.register_recurring(SWITCH).await;
     let keeper = stage.keeper(1, folder.path());
     for times in 1..=3 {
         stage.set_slot(SWITCH, 1).await;
         until("it runs", || async { stage.executed().await.len() >= times }).await;
         stage.set_slot(SWITCH, 0).await;
-        stage.anvil.mine(2).await.unwrap();
+        stage.mine_and_see(&keeper, 2).await;
     }
     keeper.stop().await;
     assert!(stage.executed().await.iter().all(|id| *id == request.id.0));
@@ -90,7 +87,7 @@ async fn work_in_auto_is_left_alone_by_who_gives_nothing_for_auto() {
     let mut policy = stage.policy(1);
     policy.rule.auto_value = AutoValue::Nothing;
     let keeper = stage.keeper_with(1, folder.path(), policy);
-    stage.mine_until_seen(&keeper, 3).await;
+    stage.mine_and_see(&keeper, 3).await;
     let reports = keeper.stop().await;
     assert!(reports.iter().all(|report| report.sent.is_empty() && report.executable == 1));
     assert!(stage.executed().await.is_empty());
@@ -104,7 +101,7 @@ async fn what_does_not_earn_the_least_profit_waits() {
     let mut policy = stage.policy(1);
     policy.rule = ProfitRule { min_profit: U256::from(10).pow(U256::from(18)), ..policy.rule };
     let keeper = stage.keeper_with(1, folder.path(), policy);
-    stage.mine_until_seen(&keeper, 3).await;
+    stage.mine_and_see(&keeper, 3).await;
     keeper.stop().await;
     assert!(stage.executed().await.is_empty());
 }
@@ -117,7 +114,7 @@ async fn no_gas_is_bought_above_the_highest_price() {
     let mut policy = stage.policy(1);
     policy.rule.max_gas_price = Some(1_000_000_000); // the tip alone
     let keeper = stage.keeper_with(1, folder.path(), policy);
-    stage.mine_until_seen(&keeper, 3).await;
+    stage.mine_and_see(&keeper, 3).await;
     keeper.stop().await;
     assert!(stage.executed().await.is_empty());
 }
@@ -130,11 +127,14 @@ async fn only_the_keeper_whose_turn_it_is_executes_and_the_other_keeps_watching(
     let waiting = stage.register(SWITCH).await;
     let selected = stage.keeper(1, first.path());
     let other = stage.keeper(2, second.path());
+    // Who starts to follow after the execution never sees what it was about.
+    stage.seen_by(&selected).await;
+    stage.seen_by(&other).await;
     stage.set_slot(SWITCH, 1).await;
     until("it is executed", || async { stage.executed().await == [waiting.id.0] }).await;
     stage.anvil.mine(2).await.unwrap();
     until("the other has seen it", || async {
-        other.reports.lock().unwrap().last().is_some_and(|report| report.outstanding == 0)
+        other.reports().last().is_some_and(|report| report.outstanding == 0)
     })
     .await;
     let reports = other.stop().await;
@@ -171,7 +171,7 @@ async fn nothing_is_lost_and_nothing_is_twice_after_a_restart() {
     stage.set_slot(SWITCH, 1).await;
     let keeper = stage.keeper(1, folder.path());
     until("all are executed", || async { stage.executed().await.len() == 3 }).await;
-    stage.anvil.mine(5).await.unwrap();
+    stage.mine_and_see(&keeper, 5).await;
     keeper.stop().await;
     let mut executed = stage.executed().await;
     executed.sort_unstable();
@@ -187,12 +187,15 @@ async fn an_execution_that_a_reorg_takes_back_is_made_again() {
     stage.anvil.mine(3).await.unwrap();
     let keeper = stage.keeper(1, folder.path());
     until("it is executed", || async { stage.executed().await == [request.id.0] }).await;
-    stage.anvil.mine(1).await.unwrap();
+    stage.mine_and_see(&keeper, 1).await;
+    // The keeper sends it again as soon as it sees the reorg: it must not be mined before it was looked for.
+    stage.anvil.set_automine(false).await.unwrap();
     stage.anvil.reorg(2).await.unwrap();
     assert!(stage.executed().await.is_empty(), "the reorg has taken the execution back");
+    stage.anvil.set_automine(true).await.unwrap();
     stage.anvil.mine(1).await.unwrap();
     until("it is executed again", || async { stage.executed().await == [request.id.0] }).await;
-    stage.anvil.mine(3).await.unwrap();
+    stage.mine_and_see(&keeper, 3).await;
     keeper.stop().await;
     assert_eq!(stage.executed().await, [request.id.0]);
 }
@@ -209,23 +212,9 @@ async fn what_simulates_well_and_fails_on_chain_is_left_alone_for_a_while() {
     stage.register(liar).await;
     stage.anvil.set_next_base_fee(base_fee * 17 / 10).await.unwrap();
     let keeper = stage.keeper(1, folder.path());
-    until("it fails on chain", || async {
-        keeper
-            .reports
-            .lock()
-            .unwrap()
-            .iter()
-            .flat_map(|report| report.mined.clone())
-            .any(|mined| !mined.success)
-    })
-    .await;
+    keeper.told("it fails on chain", |report| report.mined.iter().any(|mined| !mined.success)).await;
     let before = stage.anvil.provider().get_transaction_count(stage.anvil.account(1).unwrap()).await.unwrap();
-    stage.anvil.mine(1).await.unwrap();
-    until("the next block is seen", || async {
-        let head = stage.head().await.number;
-        keeper.reports.lock().unwrap().last().is_some_and(|report| report.number == head)
-    })
-    .await;
+    stage.mine_and_see(&keeper, 1).await;
     let after = stage.anvil.provider().get_transaction_count(stage.anvil.account(1).unwrap()).await.unwrap();
     assert_eq!(before, after, "it is not tried again at once");
     keeper.stop().await;
@@ -241,7 +230,7 @@ async fn what_only_the_builder_of_a_block_knows_is_not_sent() {
     stage.anvil.set_code(gambler, "0x44600457005b5f5ffd".parse().unwrap()).await.unwrap();
     stage.register(gambler).await;
     let keeper = stage.keeper(1, folder.path());
-    stage.mine_until_seen(&keeper, 3).await;
+    stage.mine_and_see(&keeper, 3).await;
     let reports = keeper.stop().await;
     assert!(reports.iter().all(|report| report.sent.is_empty()), "{reports:?}");
 }

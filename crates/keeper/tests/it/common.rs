@@ -1,13 +1,3 @@
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    unreachable_pub,
-    missing_debug_implementations,
-    missing_docs,
-    reason = "shared by several test files"
-)]
 //! A node with the contracts, users' transactions, and keepers in the test's own process.
 
 use alloy::{
@@ -18,11 +8,11 @@ use alloy::{
     sol_types::{SolCall, SolEvent},
 };
 use errand_bindings::{IAutoToken, IRegistry, IStakeManager};
-use errand_chain::{BlockFeed, Deployment, Endpoint, FeedOptions, Start, StateLoader};
+use errand_chain::{BlockFeed, Deployment, Endpoint, FeedOptions, Start};
 use errand_journal::{Identity, Journal};
 use errand_keeper::{
     AutoValue, BlockReport, Contracts, Keeper, KeeperError, Observer, Outstanding, Policy, ProfitRule,
-    Sender, Simulator, planner::TRANSACTION_GAS_CAP,
+    Sender, planner::TRANSACTION_GAS_CAP,
 };
 use errand_sim::{Fork, SimConfig};
 use errand_submit::{SubmitConfig, TipPolicy};
@@ -30,28 +20,31 @@ use errand_testkit::{Anvil, Deployment as Fixture};
 use errand_types::{BlockHead, RequestId};
 use std::{
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio_util::sync::CancellationToken;
 
 /// Where test targets are put: each is a few bytes of code.
-pub const ALWAYS: Address = address!("0x00000000000000000000000000000000000a0001");
+pub(crate) const ALWAYS: Address = address!("0x00000000000000000000000000000000000a0001");
 /// Succeeds while its slot 0 is not zero. Called with 32 bytes by anybody, it stores them.
-pub const SWITCH: Address = address!("0x00000000000000000000000000000000000a0002");
+pub(crate) const SWITCH: Address = address!("0x00000000000000000000000000000000000a0002");
 /// Succeeds from the Unix time in its slot 0 on.
-pub const TIMER: Address = address!("0x00000000000000000000000000000000000a0003");
+pub(crate) const TIMER: Address = address!("0x00000000000000000000000000000000000a0003");
 
-pub struct Stage {
-    pub anvil: Anvil,
-    pub fixture: Fixture,
-    pub contracts: Contracts,
-    pub endpoint: Endpoint,
+pub(crate) struct Stage {
+    pub(crate) anvil: Anvil,
+    pub(crate) fixture: Fixture,
+    pub(crate) contracts: Contracts,
+    pub(crate) endpoint: Endpoint,
 }
 
 impl Stage {
-    pub async fn set() -> Self {
+    pub(crate) async fn set() -> Self {
         let _ = tracing_subscriber::fmt()
             .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
             .with_test_writer()
@@ -78,11 +71,17 @@ impl Stage {
         Self { anvil, fixture, contracts, endpoint }
     }
 
-    pub fn user(&self) -> Address {
+    pub(crate) fn user(&self) -> Address {
         self.anvil.account(5).unwrap()
     }
 
-    pub async fn send(&self, from: Address, to: Address, value: U256, data: Vec<u8>) -> TransactionReceipt {
+    pub(crate) async fn send(
+        &self,
+        from: Address,
+        to: Address,
+        value: U256,
+        data: Vec<u8>,
+    ) -> TransactionReceipt {
         let request = TransactionRequest::default().from(from).to(to).value(value).input(data.into());
         let receipt = self.anvil.send(request).await.unwrap();
         assert!(receipt.status(), "{receipt:?}");
@@ -90,16 +89,27 @@ impl Stage {
     }
 
     /// Registers a one-shot Request with a deposit of 0.05 ETH.
-    pub async fn register(&self, target: Address) -> Outstanding {
-        self.register_with(target, U256::from(50_000_000_000_000_000u64), false).await
+    pub(crate) async fn register(&self, target: Address) -> Outstanding {
+        self.register_with(target, U256::from(50_000_000_000_000_000u64), false, false).await
+    }
+
+    /// Registers a one-shot Request that pays in AUTO.
+    pub(crate) async fn register_auto(&self, target: Address) -> Outstanding {
+        self.register_with(target, U256::ZERO, true, false).await
     }
 
     /// Registers a recurring Request that pays in AUTO.
-    pub async fn register_recurring(&self, target: Address) -> Outstanding {
-        self.register_with(target, U256::ZERO, true).await
+    pub(crate) async fn register_recurring(&self, target: Address) -> Outstanding {
+        self.register_with(target, U256::ZERO, true, true).await
     }
 
-    async fn register_with(&self, target: Address, deposit: U256, recurring: bool) -> Outstanding {
+    pub(crate) async fn register_with(
+        &self,
+        target: Address,
+        deposit: U256,
+        in_auto: bool,
+        recurring: bool,
+    ) -> Outstanding {
         let call = IRegistry::newReqPaySpecificCall {
             target,
             referer: Address::ZERO,
@@ -107,7 +117,7 @@ impl Stage {
             ethForCall: Default::default(),
             verifyUser: false,
             insertFeeAmount: false,
-            payWithAUTO: recurring,
+            payWithAUTO: in_auto,
             isAlive: recurring,
         };
         let receipt = self.send(self.user(), self.contracts.registry, deposit, call.abi_encode()).await;
@@ -128,7 +138,7 @@ impl Stage {
     }
 
     /// Gives an account AUTO, and has it approve `spender` for all of it.
-    pub async fn give_auto(&self, account: Address, amount: u64, spender: Address) {
+    pub(crate) async fn give_auto(&self, account: Address, amount: u64, spender: Address) {
         let amount = U256::from(amount) * U256::from(10).pow(U256::from(18));
         let owner = self.anvil.account(0).unwrap();
         let transfer = IAutoToken::transferCall { to: account, value: amount };
@@ -138,7 +148,7 @@ impl Stage {
     }
 
     /// Stakes so many AUTO for an account, and mines until they count.
-    pub async fn stake(&self, account: Address, amount: u64) {
+    pub(crate) async fn stake(&self, account: Address, amount: u64) {
         let stakes = self.fixture.address("StakeManager").unwrap();
         self.give_auto(account, amount, stakes).await;
         let amount = U256::from(amount) * U256::from(10).pow(U256::from(18));
@@ -147,7 +157,7 @@ impl Stage {
     }
 
     /// Sets the slot that a switch or timer goes by, with a transaction.
-    pub async fn set_slot(&self, target: Address, value: u64) {
+    pub(crate) async fn set_slot(&self, target: Address, value: u64) {
         if target == SWITCH {
             self.send(self.user(), SWITCH, U256::ZERO, U256::from(value).to_be_bytes::<32>().to_vec()).await;
         } else {
@@ -156,8 +166,15 @@ impl Stage {
         }
     }
 
+    /// Sends the transaction that sets a switch, without waiting for it to be mined.
+    pub(crate) async fn submit_slot(&self, target: Address, value: u64) {
+        let data = U256::from(value).to_be_bytes::<32>().to_vec();
+        let request = TransactionRequest::default().from(self.user()).to(target).input(data.into());
+        self.anvil.submit(request.gas_limit(100_000)).await.unwrap();
+    }
+
     /// How often each Request was executed, in order of execution.
-    pub async fn executed(&self) -> Vec<u64> {
+    pub(crate) async fn executed(&self) -> Vec<u64> {
         let filter = Filter::new()
             .address(self.contracts.registry)
             .event_signature(IRegistry::HashedReqExecuted::SIGNATURE_HASH)
@@ -166,7 +183,7 @@ impl Stage {
         logs.iter().map(|log| IRegistry::HashedReqExecuted::decode_log(&log.inner).unwrap().id.to()).collect()
     }
 
-    pub fn policy(&self, executor: u32) -> Policy {
+    pub(crate) fn policy(&self, executor: u32) -> Policy {
         Policy {
             executor: self.anvil.account(executor).unwrap(),
             rule: ProfitRule { min_profit: U256::ZERO, max_gas_price: None, auto_value: AutoValue::Oracle },
@@ -174,31 +191,35 @@ impl Stage {
             max_batch_entries: 100,
             tip: 1_000_000_000,
             max_opening_gas: 150_000,
+            loss_budget: None,
             inclusion_blocks: 1,
         }
     }
 
-    /// Mines until the keeper has dealt with so many blocks.
-    pub async fn mine_until_seen(&self, keeper: &Running, blocks: usize) {
-        until("blocks are seen", || async {
-            self.anvil.mine(1).await.unwrap();
-            keeper.reports.lock().unwrap().len() >= blocks
+    /// Waits until the keeper has dealt with the head.
+    pub(crate) async fn seen_by(&self, keeper: &Running) {
+        until("the head is seen", || async {
+            let head = self.head().await.hash;
+            keeper.reports().last().is_some_and(|report| report.hash == head)
         })
         .await;
     }
 
-    pub async fn head(&self) -> BlockHead {
+    /// Mines so many blocks, one after the other, each when the keeper has dealt with the one before.
+    pub(crate) async fn mine_and_see(&self, keeper: &Running, blocks: usize) {
+        self.seen_by(keeper).await;
+        for _ in 0..blocks {
+            self.anvil.mine(1).await.unwrap();
+            self.seen_by(keeper).await;
+        }
+    }
+
+    pub(crate) async fn head(&self) -> BlockHead {
         let cancel = CancellationToken::new();
         *BlockFeed::start(&self.endpoint, Start::Tip, FeedOptions::default(), cancel).await.unwrap().base()
     }
 
-    pub async fn simulator(&self) -> Simulator {
-        let loader = StateLoader::probe(&self.endpoint).await.unwrap();
-        let head = self.head().await;
-        Simulator::new(loader, SimConfig::new(31_337, Fork::Osaka), head)
-    }
-
-    pub fn journal(&self, executor: u32, folder: &Path) -> Journal {
+    pub(crate) fn journal(&self, executor: u32, folder: &Path) -> Journal {
         let identity = Identity {
             chain_id: 31_337,
             registry: self.contracts.registry,
@@ -208,11 +229,11 @@ impl Stage {
     }
 
     /// Starts a keeper in a task of its own.
-    pub fn keeper(&self, executor: u32, folder: &Path) -> Running {
+    pub(crate) fn keeper(&self, executor: u32, folder: &Path) -> Running {
         self.keeper_with(executor, folder, self.policy(executor))
     }
 
-    pub fn keeper_with(&self, executor: u32, folder: &Path, policy: Policy) -> Running {
+    pub(crate) fn keeper_with(&self, executor: u32, folder: &Path, policy: Policy) -> Running {
         let keeper = Keeper {
             endpoint: self.endpoint.clone(),
             contracts: self.contracts,
@@ -226,8 +247,8 @@ impl Stage {
             first_block: 0,
         };
         let cancel = CancellationToken::new();
-        let reports = Arc::new(Mutex::new(Vec::new()));
-        let mut observer = Recording(reports.clone());
+        let (reports, syncs) = <(Arc<Mutex<Vec<_>>>, Arc<AtomicUsize>)>::default();
+        let mut observer = Recording(reports.clone(), syncs.clone());
         let token = cancel.clone();
         // As in the binary: a thread whose main task it is.
         let thread = std::thread::spawn(move || {
@@ -238,39 +259,68 @@ impl Stage {
             }
             result
         });
-        Running { cancel, reports, thread }
+        Running { cancel, reports, syncs, thread }
     }
 }
 
-struct Recording(Arc<Mutex<Vec<BlockReport>>>);
+struct Recording(Arc<Mutex<Vec<BlockReport>>>, Arc<AtomicUsize>);
 
 impl Observer for Recording {
+    fn synced(&mut self, _: u64, _: usize, _: usize) {
+        self.1.fetch_add(1, Ordering::Relaxed);
+    }
+
     fn block(&mut self, report: &BlockReport) {
         self.0.lock().unwrap().push(report.clone());
     }
 }
 
-pub struct Running {
-    pub cancel: CancellationToken,
-    pub reports: Arc<Mutex<Vec<BlockReport>>>,
-    pub thread: JoinHandle<Result<(), KeeperError>>,
+pub(crate) struct Running {
+    pub(crate) cancel: CancellationToken,
+    reports: Arc<Mutex<Vec<BlockReport>>>,
+    syncs: Arc<AtomicUsize>,
+    pub(crate) thread: JoinHandle<Result<(), KeeperError>>,
 }
 
 impl Running {
-    pub async fn stop(self) -> Vec<BlockReport> {
-        self.cancel.cancel();
-        tokio::task::spawn_blocking(|| self.thread.join()).await.unwrap().unwrap().unwrap();
+    /// What it told so far.
+    pub(crate) fn reports(&self) -> Vec<BlockReport> {
         self.reports.lock().unwrap().clone()
+    }
+
+    /// How often it read the book from the chain.
+    pub(crate) fn syncs(&self) -> usize {
+        self.syncs.load(Ordering::Relaxed)
+    }
+
+    /// Waits until it has told something.
+    pub(crate) async fn told(&self, what: &str, is_it: impl Fn(&BlockReport) -> bool) -> BlockReport {
+        let found = || self.reports().into_iter().find(|report| is_it(report));
+        until(what, || async { found().is_some() }).await;
+        found().unwrap()
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) async fn ended(self) -> KeeperError {
+        until("it ends", || async { self.thread.is_finished() }).await;
+        self.thread.join().unwrap().unwrap_err()
+    }
+
+    pub(crate) async fn stop(self) -> Vec<BlockReport> {
+        self.cancel.cancel();
+        let Self { thread, reports, .. } = self;
+        tokio::task::spawn_blocking(|| thread.join()).await.unwrap().unwrap().unwrap();
+        let reports = reports.lock().unwrap();
+        reports.clone()
     }
 }
 
-/// Waits until a condition holds, for at most ten seconds.
-pub async fn until<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
-    for _ in 0..200 {
-        if condition().await {
-            return;
-        }
+/// Waits until a condition holds. The limit matters only where the test fails.
+pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
+    const LIMIT: Duration = Duration::from_secs(120);
+    let deadline = Instant::now() + LIMIT;
+    while !condition().await {
+        assert!(Instant::now() < deadline, "waited {LIMIT:?} for: {what}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    panic!("waited ten seconds for: {what}");
 }

@@ -1,0 +1,135 @@
+//! What was sent and is not settled: which Requests it holds, and what of it will still change the state.
+
+use alloy::primitives::map::HashMap;
+use errand_journal::IntentId;
+use errand_types::{CallSpec, RequestId};
+use std::collections::BTreeMap;
+
+/// One intent's transaction.
+#[derive(Clone, Debug)]
+struct Flight {
+    ids: Vec<RequestId>,
+    call: CallSpec,
+    /// As far as is known its nonce is unused.
+    is_pending: bool,
+}
+
+/// The account's transactions that are not settled. A Request in one of them is nobody else's.
+#[derive(Debug, Default)]
+pub struct Flights {
+    flights: BTreeMap<IntentId, Flight>,
+    /// The newest intent that has each Request.
+    holders: HashMap<RequestId, IntentId>,
+}
+
+impl Flights {
+    /// A transaction was recorded, with what it executes and what it does.
+    pub fn opened(&mut self, intent: IntentId, ids: Vec<RequestId>, call: CallSpec) {
+        self.hold(intent, ids.iter().copied());
+        self.flights.insert(intent, Flight { ids, call, is_pending: true });
+    }
+
+    /// An intent has these Requests.
+    pub fn hold(&mut self, intent: IntentId, ids: impl IntoIterator<Item = RequestId>) {
+        for id in ids {
+            let holder = self.holders.entry(id).or_insert(intent);
+            *holder = intent.max(*holder);
+        }
+    }
+
+    /// An intent does not have these Requests any more. What a later one has stays held.
+    pub fn release(&mut self, intent: IntentId, ids: impl IntoIterator<Item = RequestId>) {
+        for id in ids {
+            if self.holders.get(&id) == Some(&intent) {
+                self.holders.remove(&id);
+            }
+        }
+    }
+
+    /// An intent's nonce is used: its effect, if any, is in the state.
+    pub fn landed(&mut self, intent: IntentId) {
+        if let Some(flight) = self.flights.get_mut(&intent) {
+            flight.is_pending = false;
+        }
+    }
+
+    /// The block that used an intent's nonce is gone.
+    pub fn reopened(&mut self, intent: IntentId, ids: impl IntoIterator<Item = RequestId>) {
+        self.hold(intent, ids);
+        if let Some(flight) = self.flights.get_mut(&intent) {
+            flight.is_pending = true;
+        }
+    }
+
+    /// An intent is final.
+    pub fn settled(&mut self, intent: IntentId, ids: impl IntoIterator<Item = RequestId>) {
+        self.release(intent, ids);
+        self.flights.remove(&intent);
+    }
+
+    /// Whether an intent has this Request.
+    pub fn holds(&self, id: RequestId) -> bool {
+        self.holders.contains_key(&id)
+    }
+
+    /// What was sent and is not mined, in the order in which it will be.
+    pub fn pending(&self) -> Vec<CallSpec> {
+        self.flights.values().filter(|flight| flight.is_pending).map(|flight| flight.call.clone()).collect()
+    }
+
+    /// The Requests in what was sent and is not mined.
+    pub fn pending_ids(&self) -> impl Iterator<Item = RequestId> {
+        self.flights.values().filter(|flight| flight.is_pending).flat_map(|flight| flight.ids.iter().copied())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy::primitives::{Address, Bytes, U256};
+
+    const ID: RequestId = RequestId(7);
+
+    fn call(data: u8) -> CallSpec {
+        CallSpec {
+            origin: Address::ZERO,
+            caller: Address::ZERO,
+            to: Address::ZERO,
+            data: Bytes::from(vec![data]),
+            value: U256::ZERO,
+            gas_limit: 1,
+            gas_price: 1,
+        }
+    }
+
+    fn pending(flights: &Flights) -> Vec<u8> {
+        flights.pending().iter().map(|call| call.data[0]).collect()
+    }
+
+    #[test]
+    fn what_was_sent_is_pending_until_its_nonce_is_used_and_again_after_a_reorg() {
+        let mut flights = Flights::default();
+        flights.opened(IntentId(2), vec![ID], call(2));
+        flights.opened(IntentId(1), vec![], call(1));
+        assert_eq!(pending(&flights), [1, 2], "in the order of the nonces");
+        flights.landed(IntentId(2));
+        assert_eq!(pending(&flights), [1]);
+        assert!(flights.holds(ID), "until it is settled");
+        flights.reopened(IntentId(2), [ID]);
+        assert_eq!(pending(&flights), [1, 2]);
+        flights.settled(IntentId(2), [ID]);
+        assert_eq!(pending(&flights), [1]);
+        assert!(!flights.holds(ID));
+    }
+
+    #[test]
+    fn what_a_later_intent_holds_stays_held() {
+        let mut flights = Flights::default();
+        flights.hold(IntentId(2), [ID]);
+        flights.hold(IntentId(1), [ID]);
+        flights.release(IntentId(1), [ID]);
+        assert!(flights.holds(ID));
+        flights.release(IntentId(2), [ID]);
+        assert!(!flights.holds(ID));
+    }
+}

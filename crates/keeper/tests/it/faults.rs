@@ -1,0 +1,163 @@
+//! Nodes that withhold, fail or are slow, and a disk without space.
+
+use crate::common::{ALWAYS, SWITCH, Stage, until};
+use errand_chain::{Endpoint, EndpointOptions};
+use errand_keeper::{KeeperError, Withheld, sync::BookSyncError};
+use errand_testkit::relay::{Relay, Rule, methods};
+use serde_json::json;
+use std::{
+    fs::{self, File},
+    io::Write,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+use tempfile::tempdir;
+
+/// A stage whose keepers ask through a relay.
+async fn behind_a_relay() -> (Stage, Relay) {
+    let mut stage = Stage::set().await;
+    let relay = Relay::to(stage.anvil.port()).await.unwrap();
+    let options = EndpointOptions { retries: 0, ..Default::default() };
+    stage.endpoint = Endpoint::connect(&[relay.http_url().parse().unwrap()], options).await.unwrap();
+    (stage, relay)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_withholds_registrations_is_not_worked_with() {
+    let (stage, relay) = behind_a_relay().await;
+    let folder = tempdir().unwrap();
+    let request = stage.register(ALWAYS).await;
+    relay.rule_for("eth_getLogs", || Rule::Answer(json!([])));
+    let error = stage.keeper(1, folder.path()).ended().await;
+    assert!(
+        matches!(&error, KeeperError::Sync(BookSyncError::Withheld { count: 1, first }) if *first == request.id),
+        "{error}"
+    );
+    assert!(error.to_string().contains("use another one"), "{error}");
+    relay.rule(|_| Rule::Pass);
+    let keeper = stage.keeper(1, folder.path());
+    until("a better node will do", || async { stage.executed().await == [request.id.0] }).await;
+    keeper.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_needs_state_that_cannot_be_read_is_unknown_until_it_can() {
+    let (stage, relay) = behind_a_relay().await;
+    let folder = tempdir().unwrap();
+    // One that was executed, so that all accounts but the new target are known.
+    let first = stage.register(SWITCH).await;
+    stage.set_slot(SWITCH, 1).await;
+    let keeper = stage.keeper(1, folder.path());
+    until("the first is executed", || async { stage.executed().await == [first.id.0] }).await;
+    stage.set_slot(SWITCH, 0).await;
+    let waiting = stage.register(SWITCH).await;
+    stage.seen_by(&keeper).await;
+    let accounts = ["eth_getAccountInfo", "eth_getCode"];
+    relay.rule(move |message| match methods(message).iter().any(|method| accounts.contains(method)) {
+        true => Rule::LoseAnswer,
+        false => Rule::Pass,
+    });
+    let request = stage.register(ALWAYS).await;
+    let report = keeper.told("it is unknown", |report| report.unknown > 0).await;
+    assert_eq!((report.outstanding, report.unknown), (2, 1), "{report:?}");
+    assert!(report.sent.is_empty());
+    // What needs nothing new is dealt with meanwhile.
+    stage.set_slot(SWITCH, 1).await;
+    until("the other is executed", || async { stage.executed().await.len() == 2 }).await;
+    relay.rule(|_| Rule::Pass);
+    let all = [first.id.0, waiting.id.0, request.id.0];
+    until("it is executed", || async { stage.executed().await == all }).await;
+    assert_eq!(keeper.syncs(), 1, "nothing was read anew");
+    keeper.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_time_for_a_block_includes_reading_its_logs() {
+    let (stage, relay) = behind_a_relay().await;
+    let folder = tempdir().unwrap();
+    let keeper = stage.keeper(1, folder.path());
+    stage.seen_by(&keeper).await;
+    let late = Duration::from_millis(700);
+    relay.rule_for("eth_getLogs", move || Rule::Late(late));
+    stage.register(SWITCH).await;
+    let report = keeper.told("the block is dealt with", |report| report.outstanding == 1).await;
+    assert!(report.elapsed >= late, "{:?}", report.elapsed);
+    keeper.stop().await;
+}
+
+const CHILD: &str = "ERRAND_TEST_FULL_DISK";
+const NAME: &str = "faults::without_space_for_the_journal_a_keeper_watches_on_and_sends_nothing";
+
+/// Leaves no byte free.
+fn fill(ballast: &Path) {
+    let mut file = File::create(ballast).unwrap();
+    for size in [4096, 1] {
+        while file.write_all(&vec![0; size]).is_ok() {}
+    }
+}
+
+async fn on_a_small_disk(folder: &Path) {
+    let stage = Stage::set().await;
+    let ballast = folder.join("ballast");
+    let keeper = stage.keeper(1, folder);
+    // Sent and recorded while there is space, mined when there is none.
+    let sent = stage.register(SWITCH).await.id.0;
+    stage.seen_by(&keeper).await;
+    stage.anvil.set_automine(false).await.unwrap();
+    stage.submit_slot(SWITCH, 1).await;
+    stage.mine_and_see(&keeper, 1).await;
+    assert!(keeper.reports().iter().any(|report| !report.sent.is_empty()), "it is under way");
+    // The journal's log is folded in, so that the next record needs space.
+    let log = folder.join("journal.sqlite-wal");
+    until("the log is folded in", || async { fs::metadata(&log).map_or(0, |log| log.len()) == 0 }).await;
+    fill(&ballast);
+    stage.mine_and_see(&keeper, 1).await;
+    assert_eq!(stage.executed().await, [sent]);
+    stage.anvil.set_automine(true).await.unwrap();
+    let second = stage.register(ALWAYS).await;
+    stage.mine_and_see(&keeper, 3).await;
+    let report = keeper.reports().pop().unwrap();
+    assert_eq!((report.withheld, report.executable), (Some(Withheld::DiskFull), 1), "{report:?}");
+    assert_eq!(stage.executed().await, [sent], "nothing is sent that cannot be recorded");
+    fs::remove_file(&ballast).unwrap();
+    stage.anvil.mine(1).await.unwrap();
+    until("it is executed", || async { stage.executed().await == [sent, second.id.0] }).await;
+    stage.mine_and_see(&keeper, 3).await;
+    assert_eq!(keeper.syncs(), 1, "it went on watching");
+    let reports = keeper.stop().await;
+    assert_eq!(reports.iter().flat_map(|report| &report.mined).filter(|mined| mined.success).count(), 2);
+    // Nothing is missing in what it kept.
+    let keeper = stage.keeper(1, folder);
+    stage.seen_by(&keeper).await;
+    assert_eq!(keeper.stop().await.pop().unwrap().outstanding, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_space_for_the_journal_a_keeper_watches_on_and_sends_nothing() {
+    if let Some(folder) = std::env::var_os(CHILD) {
+        return on_a_small_disk(&PathBuf::from(folder)).await;
+    }
+    let folder = tempdir().unwrap();
+    // In a namespace of its own the test may mount, wherever the system lets users have one.
+    let script = format!("mount -t tmpfs -o size=1m tmpfs \"${CHILD}\" && exec \"$@\"");
+    let output = Command::new("unshare")
+        .args(["--user", "--map-root-user", "--mount", "sh", "-c", &script, "sh"])
+        .arg(std::env::current_exe().unwrap())
+        .args([NAME, "--exact", "--nocapture"])
+        .env(CHILD, folder.path())
+        .output();
+    match output {
+        Ok(output) if output.status.success() => {
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(said.contains("1 passed"), "the child has no test {NAME}: {said}");
+        }
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stdout);
+            let complaint = String::from_utf8_lossy(&output.stderr);
+            assert!(!said.contains("running 1 test"), "{said}{complaint}");
+            eprintln!("skipped: no mount without rights here: {complaint}");
+        }
+        Err(error) => eprintln!("skipped: no `unshare` here: {error}"),
+    }
+}

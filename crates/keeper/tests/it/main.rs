@@ -1,0 +1,14 @@
+//! Keepers on a real node, with the contracts deployed by the users' script.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers of tests may panic like the tests themselves"
+)]
+
+mod batches;
+mod common;
+mod faults;
+mod live;
+mod money;

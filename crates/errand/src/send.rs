@@ -29,6 +29,10 @@ use eyre::{Result, WrapErr};
 use serde::Serialize;
 use std::{
     io::{self, IsTerminal},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -40,6 +44,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const GAS_MARGIN_PERCENT: u64 = 25;
 /// Gas that is reckoned with for a step that cannot be simulated before the one ahead of it.
 const FOLLOWING_GAS: u64 = 400_000;
+/// The exit code of a program that Ctrl-C ended.
+const INTERRUPTED: i32 = 130;
 /// Least and highest tip that is offered without being asked for, in wei per gas.
 const TIP_BOUNDS: (u128, u128) = (1_000_000, 2_000_000_000);
 
@@ -342,11 +348,15 @@ impl<'a> Account<'a> {
         }
         let prompt =
             if steps > 1 { format!("Sign and send these {steps}?") } else { "Sign and send?".to_owned() };
-        let agreed = dialoguer::Confirm::new()
-            .with_prompt(prompt)
-            .default(false)
-            .interact()
-            .wrap_err("nothing was signed: no answer")?;
+        let question = dialoguer::Confirm::new().with_prompt(prompt).default(false);
+        let agreed = match survive_interrupt(|| question.interact()) {
+            Ok(agreed) => agreed,
+            Err(_) => {
+                // The question hides it.
+                let _ = dialoguer::console::Term::stderr().show_cursor();
+                return Err(Problem::new("nothing was signed: you gave no answer").into());
+            }
+        };
         if agreed { Ok(()) } else { Err(Problem::new("nothing was signed: you declined").into()) }
     }
 
@@ -395,6 +405,23 @@ impl<'a> Account<'a> {
             Ok(_) => "it would have succeeded on the state before its block".to_owned(),
         }
     }
+}
+
+/// Asks something for which Ctrl-C is an answer and no end; once it is answered, Ctrl-C ends the program again.
+fn survive_interrupt<T, E>(ask: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    let is_answered = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&is_answered);
+    tokio::spawn(async move {
+        // A handler stays for good: from here on it is this that ends the program.
+        while tokio::signal::ctrl_c().await.is_ok() {
+            if seen.load(Ordering::SeqCst) {
+                std::process::exit(INTERRUPTED);
+            }
+        }
+    });
+    let answer = ask()?;
+    is_answered.store(true, Ordering::SeqCst);
+    Ok(answer)
 }
 
 fn would_revert(step: &Step, data: &[u8]) -> eyre::Report {

@@ -126,6 +126,9 @@ pub(crate) async fn connect(global: &Global) -> Result<Endpoint> {
     Endpoint::connect(&urls, options).await.map_err(|error| {
         let hint = match &error {
             EndpointError::WrongChain { .. } => "point --rpc at a node of that chain, or drop --chain-id",
+            EndpointError::NoNode { .. } => {
+                "check the address, its path and key, and how many calls it allows; or name another with --rpc URL"
+            }
             _ => "start a node there, or name another one with --rpc URL or the variable ERRAND_RPC",
         };
         Problem::new(format!("no node to ask: {error}")).hint(hint).into()

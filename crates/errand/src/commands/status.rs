@@ -93,6 +93,9 @@ impl Status {
             _ => None,
         };
         let tip_cap = fees.tipCapWei.to::<u128>();
+        let mut fee_settings = serde_json::to_value(&fees).wrap_err("the fee settings cannot be written as JSON")?;
+        // Like every amount, and unlike how the type writes itself.
+        fee_settings["tipCapWei"] = json!(tip_cap.to_string());
 
         let value = json!({
             "node": session.endpoint.url(),
@@ -101,13 +104,13 @@ impl Status {
                 "baseFeeWei": head.base_fee.to_string() },
             "deployment": session.deployment.path(),
             "contracts": contracts_json,
-            "requests": { "registered": registered.to_string(), "outstanding": synced.book.len() },
+            "requests": { "registered": registered.saturating_to::<u64>(), "outstanding": synced.book.len() },
             "gate": gate,
-            "grant": { "executor": grant.executor, "untilBlock": grant.untilBlock.to_string() },
+            "grant": { "executor": grant.executor, "untilBlock": grant.untilBlock.saturating_to::<u64>() },
             "epoch": epoch.as_ref().map(Epoch::json),
             "priceOracle": oracle,
             "autoPerEthBase": price.map(|price| price.to_string()),
-            "feeSettings": fees,
+            "feeSettings": fee_settings,
         });
         session.format.print(&value, || {
             let grants = if grant.untilBlock > alloy::primitives::U256::from(head.number) {

@@ -99,7 +99,7 @@ impl Check {
             "gate": terms.gate,
             "turn": turn.as_str(),
             "autoPerEthBase": terms.auto_per_eth.map(|price| price.to_string()),
-            "registered": registered.to_string(),
+            "registered": registered.saturating_to::<u64>(),
         });
         session.format.print(&value, || {
             pairs([

@@ -28,10 +28,10 @@ const CALL_WIDTH: usize = 60;
   errand request list --target 0x5FbDB2315678afecb367f032d93F642f64180aa3 --json")]
 pub(crate) struct List {
     /// Only those of this user
-    #[arg(long, value_name = "ADDRESS", env = "ERRAND_USER", conflicts_with = "mine")]
+    #[arg(long, value_name = "ADDRESS", env = "ERRAND_USER", value_parser = crate::calldata::address, conflicts_with = "mine")]
     user: Option<Address>,
     /// Only those that call this contract
-    #[arg(long, value_name = "ADDRESS", env = "ERRAND_TARGET")]
+    #[arg(long, value_name = "ADDRESS", env = "ERRAND_TARGET", value_parser = crate::calldata::address)]
     target: Option<Address>,
     /// Only those of the key's account
     #[arg(long, env = "ERRAND_MINE", value_parser = BoolishValueParser::new())]

@@ -3,9 +3,10 @@
 use crate::{
     abi::call_or_bytes_text,
     amount::{Auto, Eth, auto_text, eth_text, gas_price_text},
-    calldata::encode_call,
+    calldata::{encode_call, input_kind},
     cli::{Global, Signing},
     commands::{auto::AutoFunds, sent_text},
+    leftovers,
     output::{Progress, note, pairs, warn},
     preview::{Execution, Glimpse, Preview, register_call},
     problem::Problem,
@@ -56,7 +57,7 @@ Arrays are written [1,2], tuples (1,0xab), numbers also with a unit (1ether).
 Quote what your shell would read.")]
 pub(crate) struct New {
     /// Contract to call
-    #[arg(long, value_name = "ADDRESS", env = "ERRAND_TARGET")]
+    #[arg(long, value_name = "ADDRESS", env = "ERRAND_TARGET", value_parser = crate::calldata::address)]
     target: Address,
     /// Function to call, as in 'pay(address,uint256)'; its arguments follow behind
     #[arg(
@@ -74,11 +75,11 @@ pub(crate) struct New {
     #[arg(value_name = "ARGS", allow_negative_numbers = true)]
     arguments: Vec<String>,
     /// ETH to send along with the call, such as 0.1ether
-    #[arg(long, value_name = "AMOUNT", env = "ERRAND_VALUE", default_value = "0")]
+    #[arg(long, value_name = "AMOUNT", env = "ERRAND_VALUE", allow_hyphen_values = true, default_value = "0")]
     value: Eth,
     /// ETH to deposit, value included. Default: the value and, with --pay eth, an estimate of the fee at three
-    /// times today's base fee
-    #[arg(long, value_name = "AMOUNT", env = "ERRAND_DEPOSIT")]
+    /// times today's base fee; with --insert-fee the call pays its fee itself, so that the value is enough
+    #[arg(long, value_name = "AMOUNT", env = "ERRAND_DEPOSIT", allow_hyphen_values = true)]
     deposit: Option<Eth>,
     /// What pays the executor
     #[arg(long, value_name = "CURRENCY", env = "ERRAND_PAY", default_value = "eth")]
@@ -86,14 +87,14 @@ pub(crate) struct New {
     /// The first input is your address, and the target may rely on that
     #[arg(long, env = "ERRAND_VERIFY_USER", value_parser = BoolishValueParser::new())]
     verify_user: bool,
-    /// Write the fee into the call: second input with --verify-user, else first
+    /// Write the fee into the call, whose target pays it: second input with --verify-user, else first
     #[arg(long, env = "ERRAND_INSERT_FEE", value_parser = BoolishValueParser::new())]
     insert_fee: bool,
     /// Stay registered after an execution. Takes no deposit: pays in AUTO, or with ETH that the target sends
     #[arg(long, env = "ERRAND_RECURRING", value_parser = BoolishValueParser::new())]
     recurring: bool,
     /// Application that is rewarded for bringing the Request
-    #[arg(long, value_name = "ADDRESS", env = "ERRAND_REFERER", default_value_t = Address::ZERO, hide_default_value = true)]
+    #[arg(long, value_name = "ADDRESS", env = "ERRAND_REFERER", value_parser = crate::calldata::address, default_value_t = Address::ZERO, hide_default_value = true)]
     referer: Address,
     /// Gas that the execution is charged, for the estimate of the fee, where it cannot be simulated yet
     #[arg(long, value_name = "GAS", env = "ERRAND_ASSUME_GAS", default_value_t = ASSUMED_GAS)]
@@ -145,7 +146,7 @@ impl New {
         self.check_call_data(&call_data, user)?;
         self.check_target(&session).await?;
 
-        let mut warnings = self.suspicions(&call_data, user);
+        let mut warnings = self.suspicions(&session, &call_data, user);
         let progress = Progress::spinner("trying the call");
         let mut preview = Preview::open(&session, self.fork, user).await?;
         let mut entry = self.entry(&session, user, call_data).await?;
@@ -160,12 +161,11 @@ impl New {
             }
             _ => execution.clone(),
         };
-        let repeats =
-            self.recurring && matches!(preview.prepaid(&entry, 2).await?, Execution::Executes { .. });
+        let repeats = if self.recurring { preview.repeats(&entry).await? } else { None };
         drop(progress);
 
         let estimate = match call {
-            Execution::Executes { charged_gas } => {
+            Execution::Executes { charged_gas, .. } => {
                 let gas = charged_gas + charged_gas / 100 * GAS_MARGIN_PERCENT;
                 self.estimate(preview.terms(), preview.next(), gas, true)
             }
@@ -186,6 +186,7 @@ impl New {
         };
         let sent = account.send(&[step]).await?;
         let id = registered(&sent)?;
+        entry.added_at = sent.last().map_or(0, |sent| sent.block);
         let value = json!({
             "id": id,
             "request": super::entry_json(&Outstanding { id, ..entry.clone() }),
@@ -210,9 +211,7 @@ impl New {
     fn call_data(&self) -> Result<Bytes> {
         match (&self.call, &self.data) {
             (Some(signature), _) => encode_call(signature, &self.arguments).map_err(|error| {
-                Problem::usage(error.to_string())
-                    .hint("write --call 'name(type,type)' and one argument for each type behind it")
-                    .into()
+                Problem::usage(error.to_string()).hint(error.hint()).into()
             }),
             (None, Some(data)) if self.arguments.is_empty() => Ok(data.clone()),
             (None, Some(_)) => Err(Problem::usage("--data is complete: it takes no arguments behind it")
@@ -263,6 +262,17 @@ impl New {
             .hint("pass any number there, such as 0: it is replaced")
             .into());
         }
+        // Whatever stands there is lost: an address or an offset would be turned into a number.
+        let index = usize::from(self.verify_user);
+        let kind = self.call.as_deref().filter(|_| self.insert_fee).and_then(|call| input_kind(call, index));
+        if let Some(kind) = kind.filter(|kind| kind != "uint256") {
+            return Err(Problem::usage(format!(
+                "--insert-fee writes the fee over input {}, which is {kind} and not uint256",
+                index + 1
+            ))
+            .hint("the fee is the first input of such a function, behind the user where --verify-user is given")
+            .into());
+        }
         Ok(())
     }
 
@@ -277,8 +287,20 @@ impl New {
     }
 
     /// What looks like a mistake without trying it.
-    fn suspicions(&self, call_data: &Bytes, user: Address) -> Vec<String> {
+    fn suspicions(&self, session: &Session, call_data: &Bytes, user: Address) -> Vec<String> {
         let mut warnings = Vec::new();
+        let forwarder = session.contracts.forwarder(self.verify_user, self.insert_fee);
+        if leftovers::is_approval(call_data) {
+            warnings.push(format!(
+                "the call comes from the forwarder {forwarder}, so the approval would be the forwarder's and not \
+                 yours: anybody can use it. Approve from your own account"
+            ));
+        }
+        if leftovers::names(call_data, forwarder) {
+            warnings.push(format!(
+                "the call names the forwarder {forwarder}: tokens that it is sent there are anybody's"
+            ));
+        }
         if !self.verify_user && first_word(call_data) == Some(user.into_word().0) {
             warnings.push(
                 "the first input is your address, but without --verify-user the target cannot know that it was \
@@ -320,7 +342,8 @@ impl New {
         let Eth(value) = self.value;
         let deposit = match self.deposit {
             Some(Eth(deposit)) => deposit,
-            None if self.recurring || self.pay == Pay::Auto => value,
+            // A call that is told its fee pays it.
+            None if self.recurring || self.insert_fee || self.pay == Pay::Auto => value,
             None => value.saturating_add(estimate.fee.unwrap_or_default()),
         };
         entry.request.initEthSent = amount_of_request(deposit)?;
@@ -394,7 +417,7 @@ fn approve_argument(fee: U256) -> String {
 }
 
 /// What the tries say against registering.
-fn misgivings(glimpses: &[Glimpse], execution: &Execution, repeats: bool) -> Vec<String> {
+fn misgivings(glimpses: &[Glimpse], execution: &Execution, repeats: Option<&str>) -> Vec<String> {
     let mut warnings = Vec::new();
     let succeeds_some_time =
         glimpses.iter().any(|glimpse| matches!(glimpse.outcome, "succeeds" | "undecided"));
@@ -405,19 +428,26 @@ fn misgivings(glimpses: &[Glimpse], execution: &Execution, repeats: bool) -> Vec
             format!("the call fails now and at every time that was tried ({}): it waits until more than the clock changes", now.text())
         });
     }
-    if repeats {
-        warnings.push(
+    match repeats {
+        Some("now") => warnings.push(
             "the call succeeds twice in a row: nothing in the target keeps executors from repeating it at once, \
              at your expense"
                 .to_owned(),
-        );
+        ),
+        Some(when) => warnings.push(format!(
+            "{when} the call succeeds twice in a row: unless what it catches up on comes to an end, executors \
+             repeat it then at your expense"
+        )),
+        None => {}
     }
     match execution {
         // What the call does and what AUTO lacks is told with more words.
         Execution::Fails { name: Some(name), .. } if name == "CallFailed" || name == "InsufficientAuto" => {}
         Execution::Fails { text, .. } => warnings.push(format!("an execution would fail now: {text}")),
         Execution::Unknown { reason } => warnings.push(format!("an execution could not be tried: {reason}")),
-        Execution::Executes { .. } => {}
+        Execution::Executes { left_behind, .. } => warnings.extend(left_behind.iter().map(|left| {
+            format!("an execution leaves {left}, where it is anybody's: have the target pay out to you")
+        })),
     }
     warnings
 }
@@ -450,7 +480,9 @@ mod tests {
         Glimpse { when: "now", after_seconds: 0, outcome, reason: None }
     }
 
-    const EXECUTES: Execution = Execution::Executes { charged_gas: 1 };
+    fn executes() -> Execution {
+        Execution::Executes { charged_gas: 1, left_behind: Vec::new() }
+    }
 
     fn fails(name: &str) -> Execution {
         Execution::Fails { name: Some(name.to_owned()), text: name.to_owned() }
@@ -458,19 +490,19 @@ mod tests {
 
     #[test]
     fn a_call_that_waits_is_told_from_one_that_never_succeeds() {
-        let warnings = misgivings(&[glimpse("reverts"), glimpse("succeeds")], &fails("CallFailed"), false);
+        let warnings = misgivings(&[glimpse("reverts"), glimpse("succeeds")], &fails("CallFailed"), None);
         assert!(warnings.len() == 1 && warnings[0].contains("waits until it succeeds"), "{warnings:?}");
-        let warnings = misgivings(&[glimpse("reverts"), glimpse("reverts")], &fails("CallFailed"), false);
+        let warnings = misgivings(&[glimpse("reverts"), glimpse("reverts")], &fails("CallFailed"), None);
         assert!(warnings.len() == 1 && warnings[0].contains("every time"), "{warnings:?}");
-        assert!(misgivings(&[glimpse("succeeds")], &EXECUTES, false).is_empty());
+        assert!(misgivings(&[glimpse("succeeds")], &executes(), None).is_empty());
     }
 
     #[test]
     fn repetition_and_failing_payment_are_warned_of() {
-        assert!(misgivings(&[glimpse("succeeds")], &EXECUTES, true)[0].contains("twice in a row"));
-        let unpaid = misgivings(&[glimpse("succeeds")], &fails("InsufficientPayment"), false);
+        assert!(misgivings(&[glimpse("succeeds")], &executes(), Some("now"))[0].contains("twice in a row"));
+        let unpaid = misgivings(&[glimpse("succeeds")], &fails("InsufficientPayment"), None);
         assert!(unpaid[0].contains("InsufficientPayment"), "{unpaid:?}");
-        assert!(misgivings(&[glimpse("succeeds")], &fails("InsufficientAuto"), false).is_empty());
+        assert!(misgivings(&[glimpse("succeeds")], &fails("InsufficientAuto"), None).is_empty());
     }
 
     #[test]

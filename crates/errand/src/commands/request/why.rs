@@ -31,9 +31,10 @@ const SHOWN_SLOTS: usize = 20;
   errand request why 7 --json")]
 pub(crate) struct Why {
     /// Number of the Request
+    #[arg(value_parser = super::request_id)]
     id: RequestId,
     /// Who would execute it. Default: the key's account, or whoever is selected
-    #[arg(long, value_name = "ADDRESS", env = "ERRAND_EXECUTOR")]
+    #[arg(long, value_name = "ADDRESS", env = "ERRAND_EXECUTOR", value_parser = crate::calldata::address)]
     executor: Option<Address>,
     #[command(flatten)]
     judgement: Judgement,

@@ -51,7 +51,10 @@ pub(crate) fn input_kind(signature: &str, index: usize) -> Option<String> {
 /// tuples `(1,0xab…)`, numbers also in hexadecimal or with a unit (`1ether`).
 pub(crate) fn encode_call(signature: &str, arguments: &[String]) -> Result<Bytes, CallError> {
     if signature.trim().is_empty() {
-        return Err(CallError::Signature { signature: signature.to_owned(), reason: "it is empty".to_owned() });
+        return Err(CallError::Signature {
+            signature: signature.to_owned(),
+            reason: "it is empty".to_owned(),
+        });
     }
     let function = Function::parse(signature).map_err(|error| CallError::Signature {
         signature: signature.to_owned(),
@@ -104,10 +107,11 @@ fn value(kind: &DynSolType, text: &str) -> Result<DynSolValue, String> {
 
 /// An address as people write it. One in mixed case carries a checksum (ERC-55), which finds mistyped digits.
 pub(crate) fn address(text: &str) -> Result<Address, String> {
-    let address: Address = text.parse().map_err(|_| "an address is 0x and 40 hexadecimal digits".to_owned())?;
+    let address: Address =
+        text.parse().map_err(|_| "an address is 0x and 40 hexadecimal digits".to_owned())?;
     let digits = text.strip_prefix("0x").unwrap_or(text);
-    let is_mixed =
-        digits.contains(|digit: char| digit.is_ascii_lowercase()) && digits.contains(|digit: char| digit.is_ascii_uppercase());
+    let is_mixed = digits.contains(|digit: char| digit.is_ascii_lowercase())
+        && digits.contains(|digit: char| digit.is_ascii_uppercase());
     if is_mixed && !address.to_string().ends_with(digits) {
         return Err("its checksum is wrong: a digit is mistyped, or upper and lower case are".to_owned());
     }

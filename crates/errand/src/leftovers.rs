@@ -88,12 +88,11 @@ pub(crate) fn left_behind(logs: &[Log], forwarder: Address) -> Vec<String> {
     );
     // Many tokens emit nothing when an allowance is used, so what went out is taken off.
     let used = |token: Address, id| holdings.get(&(token, id)).map_or(U256::ZERO, |holding| holding.given);
-    let rights = approvals
-        .iter()
-        .filter(|((token, _, id), amount)| **amount > used(*token, *id))
-        .map(|((token, spender, _), _)| {
+    let rights = approvals.iter().filter(|((token, _, id), amount)| **amount > used(*token, *id)).map(
+        |((token, spender, _), _)| {
             format!("an approval of the forwarder {forwarder} for {spender} at the token {token}")
-        });
+        },
+    );
     tokens.chain(rights).collect()
 }
 
@@ -143,7 +142,10 @@ mod tests {
     fn tokens_that_stay_are_told_and_those_that_pass_through_are_not() {
         let left = left_behind(&[transfer(OTHER, FORWARDER, 5), transfer(FORWARDER, OTHER, 2)], FORWARDER);
         assert!(left.len() == 1 && left[0].starts_with("3 base units of the token"), "{left:?}");
-        assert!(left_behind(&[transfer(OTHER, FORWARDER, 5), transfer(FORWARDER, OTHER, 5)], FORWARDER).is_empty());
+        assert!(
+            left_behind(&[transfer(OTHER, FORWARDER, 5), transfer(FORWARDER, OTHER, 5)], FORWARDER)
+                .is_empty()
+        );
         assert!(left_behind(&[transfer(OTHER, TOKEN, 5)], FORWARDER).is_empty());
     }
 
@@ -173,7 +175,8 @@ mod tests {
                     amounts: vec![id(0), id(4)],
                 }
                 .encode_log_data()),
-                log(unique::ApprovalForAll { owner: FORWARDER, operator: OTHER, approved: true }.encode_log_data()),
+                log(unique::ApprovalForAll { owner: FORWARDER, operator: OTHER, approved: true }
+                    .encode_log_data()),
             ],
             FORWARDER,
         );

@@ -169,7 +169,10 @@ impl<'a> Preview<'a> {
     /// Registers and executes in simulation.
     pub(crate) async fn execution(&mut self, entry: &Outstanding) -> Result<Execution> {
         let register = self.register(&entry.request);
-        self.charged(&self.next.clone(), &entry.request, |preview, gas| vec![register.clone(), preview.execute(entry, gas)]).await
+        self.charged(&self.next.clone(), &entry.request, |preview, gas| {
+            vec![register.clone(), preview.execute(entry, gas)]
+        })
+        .await
     }
 
     /// Makes the Request's call `times` times, one transaction after the other, as if each were paid out of a

@@ -161,16 +161,21 @@ impl Connections {
         let unreachable = |error: TransportError| {
             let (answers, text) = match &error {
                 TransportError::Transport(TransportErrorKind::HttpError(http))
-                | TransportError::Transport(TransportErrorKind::HttpErrorWithRetryAfter { error: http, .. }) => {
-                    (true, format!("HTTP status {} and `{}`", http.status, http.body))
-                }
+                | TransportError::Transport(TransportErrorKind::HttpErrorWithRetryAfter {
+                    error: http,
+                    ..
+                }) => (true, format!("HTTP status {} and `{}`", http.status, http.body)),
                 TransportError::DeserError { text, .. } => (true, format!("`{text}`")),
                 TransportError::ErrorResp(refusal) => (true, format!("`{}`", refusal.message)),
                 other => (false, describe(other)),
             };
             let reason = url.as_ref().map_or_else(|| text.clone(), |url| url.scrub(&text));
             let url = shown.clone();
-            if answers { EndpointError::NoNode { url, reason } } else { EndpointError::Unreachable { url, reason } }
+            if answers {
+                EndpointError::NoNode { url, reason }
+            } else {
+                EndpointError::Unreachable { url, reason }
+            }
         };
         let within = self.options.timeout;
         let (transport, pushing) = match (&self.fixed, &url) {

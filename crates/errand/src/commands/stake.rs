@@ -417,7 +417,10 @@ impl Stake {
             ("worker", self.worker.to_string()),
         ];
         if let Some(next) = self.next_worker {
-            rows.push(("next", format!("{next} is the worker from epoch {} on", epoch.number + U256::from(1))));
+            rows.push((
+                "next",
+                format!("{next} is the worker from epoch {} on", epoch.number + U256::from(1)),
+            ));
         }
         if !self.unstaking.is_zero() {
             rows.push((

@@ -93,7 +93,8 @@ impl Status {
             _ => None,
         };
         let tip_cap = fees.tipCapWei.to::<u128>();
-        let mut fee_settings = serde_json::to_value(&fees).wrap_err("the fee settings cannot be written as JSON")?;
+        let mut fee_settings =
+            serde_json::to_value(&fees).wrap_err("the fee settings cannot be written as JSON")?;
         // Like every amount, and unlike how the type writes itself.
         fee_settings["tipCapWei"] = json!(tip_cap.to_string());
 

@@ -75,7 +75,13 @@ pub(crate) struct New {
     #[arg(value_name = "ARGS", allow_negative_numbers = true)]
     arguments: Vec<String>,
     /// ETH to send along with the call, such as 0.1ether
-    #[arg(long, value_name = "AMOUNT", env = "ERRAND_VALUE", allow_hyphen_values = true, default_value = "0")]
+    #[arg(
+        long,
+        value_name = "AMOUNT",
+        env = "ERRAND_VALUE",
+        allow_hyphen_values = true,
+        default_value = "0"
+    )]
     value: Eth,
     /// ETH to deposit, value included. Default: the value and, with --pay eth, an estimate of the fee at three
     /// times today's base fee; with --insert-fee the call pays its fee itself, so that the value is enough
@@ -210,9 +216,8 @@ impl New {
 
     fn call_data(&self) -> Result<Bytes> {
         match (&self.call, &self.data) {
-            (Some(signature), _) => encode_call(signature, &self.arguments).map_err(|error| {
-                Problem::usage(error.to_string()).hint(error.hint()).into()
-            }),
+            (Some(signature), _) => encode_call(signature, &self.arguments)
+                .map_err(|error| Problem::usage(error.to_string()).hint(error.hint()).into()),
             (None, Some(data)) if self.arguments.is_empty() => Ok(data.clone()),
             (None, Some(_)) => Err(Problem::usage("--data is complete: it takes no arguments behind it")
                 .hint("use --call to have arguments encoded")
@@ -270,7 +275,9 @@ impl New {
                 "--insert-fee writes the fee over input {}, which is {kind} and not uint256",
                 index + 1
             ))
-            .hint("the fee is the first input of such a function, behind the user where --verify-user is given")
+            .hint(
+                "the fee is the first input of such a function, behind the user where --verify-user is given",
+            )
             .into());
         }
         Ok(())

@@ -147,9 +147,11 @@ impl<'a> Account<'a> {
     /// # Errors
     /// Nothing was sent when a step would revert now, when the account cannot pay, or when the user declines.
     pub(crate) async fn send(&self, steps: &[Step]) -> Result<Vec<Sent>> {
+        let progress = Progress::spinner("simulating");
         let prices = self.prices().await?;
         let offers = self.offers(steps).await?;
         self.check_funds(steps, &offers, &prices).await?;
+        drop(progress);
         self.show(steps, &offers, &prices);
         self.confirm(steps.len())?;
 
@@ -283,15 +285,19 @@ impl<'a> Account<'a> {
             None => rpc_problem(&format!("a simulation (to {})", step.purpose), &error),
         };
         // A node would say less clearly that the value is missing.
-        if !step.value.is_zero() {
-            let balance = self.session.balance(self.address()).await?;
-            if balance < step.value {
-                return Err(self.no_funds(balance, step.value));
-            }
-        }
+        self.check_value(step.value).await?;
         self.session.provider.call(call.clone()).await.map_err(failed)?;
         let estimate = self.session.provider.estimate_gas(call).await.map_err(failed)?;
         Ok(with_margin(estimate))
+    }
+
+    /// Refuses a value that the account does not have.
+    pub(crate) async fn check_value(&self, value: U256) -> Result<()> {
+        if value.is_zero() {
+            return Ok(());
+        }
+        let balance = self.session.balance(self.address()).await?;
+        if balance < value { Err(self.no_funds(balance, value)) } else { Ok(()) }
     }
 
     async fn check_funds(&self, steps: &[Step], offers: &[Offer], prices: &Prices) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use crate::{
     cli::Global,
-    output::Format,
+    output::{Format, Progress},
     problem::Problem,
     revert::{revert_data, revert_text},
 };
@@ -37,6 +37,7 @@ pub(crate) struct Session {
 impl Session {
     /// Connects, finds the deployment and checks that it is on this chain.
     pub(crate) async fn open(global: &Global) -> Result<Self> {
+        let _progress = Progress::spinner("asking the node");
         let session = Self::open_unverified(global).await?;
         session.deployment.verify(&session.endpoint).await.map_err(deployment_problem)?;
         Ok(session)

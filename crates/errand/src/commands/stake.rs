@@ -5,7 +5,7 @@ use crate::{
     cli::{Global, Signing},
     commands::{duration_text, sent_json, sent_text},
     keys::KeyArgs,
-    output::{note, pairs},
+    output::{Progress, note, pairs},
     problem::Problem,
     revert::{revert_data, revert_text},
     send::{Account, Step},
@@ -239,11 +239,13 @@ impl Status {
                 "warning: the Registry asks another gate, {gate}: this stake gives no right to execute there"
             ));
         }
+        let progress = Progress::spinner("asking the node");
         let epoch = Epoch::read(&session, &manager).await?;
         let stake = match staker {
             Some(staker) => Some(Stake::read(&manager, staker, &epoch).await?),
             None => None,
         };
+        drop(progress);
         let mut value = json!({ "epoch": epoch.json() });
         if let (Some(stake), Some(object)) = (&stake, value.as_object_mut()) {
             object.insert("stake".to_owned(), stake.json());

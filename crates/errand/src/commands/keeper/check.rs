@@ -8,7 +8,7 @@ use crate::{
     amount::eth_text,
     cli::Global,
     keys::KeyArgs,
-    output::pairs,
+    output::{Progress, pairs},
     preview::simulator,
     problem::Problem,
     revert::revert_text,
@@ -54,6 +54,7 @@ impl Check {
             None
         };
 
+        let progress = Progress::spinner("asking the node");
         let loader =
             StateLoader::probe(&session.endpoint).await.wrap_err("the node cannot serve simulations")?;
         let writes = WriteSets::probe(loader).await.wrap_err("the node does not tell what blocks change")?;
@@ -88,6 +89,7 @@ impl Check {
         };
         let registered =
             session.registry().getHashedReqsLen().call().await.asking("the number of Requests")?;
+        drop(progress);
         let value = json!({
             "node": session.endpoint.url(),
             "chainId": session.endpoint.chain_id(),

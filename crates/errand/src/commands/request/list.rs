@@ -70,7 +70,7 @@ impl List {
             "requests": found.iter().map(|entry| entry_json(entry)).collect::<Vec<_>>(),
         });
         session.format.print(&value, || {
-            if found.is_empty() {
+            if matching == 0 {
                 return "no outstanding Requests".to_owned();
             }
             let rows = found.iter().map(|entry| {

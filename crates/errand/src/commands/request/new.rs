@@ -158,6 +158,8 @@ impl New {
         let mut entry = self.entry(&session, user, call_data).await?;
         let assumed = self.estimate(preview.terms(), preview.next(), self.assume_gas, false);
         self.set_deposit(&mut entry, &assumed)?;
+        // A try of what cannot be paid would say nothing about the call.
+        account.check_value(U256::from(entry.request.initEthSent)).await?;
         let glimpses = preview.glimpses(&entry).await?;
         let execution = preview.execution(&entry).await?;
         // What is missing in AUTO can still be brought, and is no measure of the call.

@@ -52,13 +52,15 @@ impl Why {
         let session = Session::open(global).await?;
         let record = history::record(&session, self.id).await?;
         record.require_outstanding()?;
-        let executor = match executor {
-            Some(executor) => executor,
+        let named = match executor {
+            Some(executor) => Some(executor),
             None => {
                 let gate = session.registry().gate().call().await.asking("the gate")?;
-                selected_executor(&session, gate).await?.unwrap_or(record.entry.request.user)
+                selected_executor(&session, gate).await?
             }
         };
+        // Somebody has to be asked for: where nobody is selected, the user is as good as any.
+        let executor = named.unwrap_or(record.entry.request.user);
         let progress = Progress::spinner("simulating");
         let mut simulator = simulator(&session, self.judgement.fork).await?;
         let now = simulator.head().timestamp + 1;
@@ -68,7 +70,7 @@ impl Why {
             .wrap_err_with(|| format!("Request {} cannot be simulated", self.id))?;
         drop(progress);
         session.format.print(&explanation_json(&explanation, &record.entry, executor), || {
-            explanation_text(&session, &explanation, &record.entry, executor)
+            explanation_text(&session, &explanation, &record.entry, named)
         })
     }
 }
@@ -135,13 +137,15 @@ fn explanation_text(
     session: &Session,
     explanation: &Explanation,
     entry: &Outstanding,
-    executor: Address,
+    executor: Option<Address>,
 ) -> String {
+    let executor =
+        executor.map_or_else(|| "whoever comes first".to_owned(), |executor| session.address_text(executor));
     let (outcome, reason) = verdict_text(&explanation.verdict);
     let mut rows = vec![
         ("request", format!("{}, on the state after block {}", explanation.id, explanation.head.number)),
         ("call", reason.map_or_else(|| outcome.to_owned(), |reason| format!("{outcome}: {reason}"))),
-        ("executor", format!("{}: {}", session.address_text(executor), turn_text(&explanation.turn))),
+        ("executor", format!("{executor}: {}", turn_text(&explanation.turn))),
         ("gate", session.address_text(explanation.gate)),
     ];
     rows.push((

@@ -113,7 +113,9 @@ impl Status {
         let mut fee_settings =
             serde_json::to_value(&fees).wrap_err("the fee settings cannot be written as JSON")?;
         // Like every amount, and unlike how the type writes itself.
-        fee_settings["tipCapWei"] = json!(tip_cap.to_string());
+        if let Some(tip) = fee_settings.get_mut("tipCapWei") {
+            *tip = json!(tip_cap.to_string());
+        }
 
         let value = json!({
             "node": session.endpoint.url(),

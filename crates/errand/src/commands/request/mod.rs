@@ -4,6 +4,7 @@ mod cancel;
 mod list;
 mod new;
 mod show;
+mod warnings;
 mod why;
 
 use crate::{

@@ -139,6 +139,9 @@ fn check_tells_what_a_keeper_would_find() {
     fs::write(&journal, "text").unwrap();
     let mut damaged = chain.signing(6);
     run(damaged.args(["keeper", "check", "--journal"]).arg(&journal)).failed(1, &["damaged or no journal"]);
+    let mut nowhere = chain.signing(6);
+    run(nowhere.args(["keeper", "check", "--journal"]).arg(journal.join("below/j.sqlite")))
+        .failed(1, &["no journal can be made in", "--journal PATH"]);
 }
 
 #[test]

@@ -51,6 +51,7 @@ impl Check {
             let journal = self.journal.open(&session, executor)?;
             Some(journal.unsettled().map_err(|error| journal_problem(&error))?.len())
         } else {
+            JournalArgs::check_place(&path)?;
             None
         };
 

@@ -153,9 +153,9 @@ impl Deployment {
         if let Some(file) = file.filter(|file| *file != node) {
             return Err(DeploymentError::OtherChain { path: self.path.clone(), file, node });
         }
-        for (name, contract) in &self.contracts {
+        let codes = self.codes(endpoint).await?;
+        for ((name, contract), code) in self.contracts.iter().zip(codes) {
             let address = contract.address;
-            let code: Bytes = endpoint.request("eth_getCode", (address, "latest")).await?;
             let actual = keccak256(&code);
             if code.is_empty() {
                 return Err(DeploymentError::NoCode { name: name.clone(), address });
@@ -166,5 +166,15 @@ impl Deployment {
             }
         }
         Ok(())
+    }
+
+    /// The code at every contract's address, in the order of [`Self::contracts`], empty where there is none.
+    ///
+    /// # Errors
+    /// When the node does not answer.
+    pub async fn codes(&self, endpoint: &Endpoint) -> Result<Vec<Bytes>, DeploymentError> {
+        let questions: Vec<_> =
+            self.contracts.values().map(|contract| (contract.address, "latest")).collect();
+        Ok(endpoint.batch("eth_getCode", &questions).await?)
     }
 }

@@ -3,7 +3,7 @@
 use alloy::{
     dyn_abi::{DynSolType, DynSolValue, JsonAbiExt, Specifier},
     json_abi::Function,
-    primitives::Bytes,
+    primitives::{Address, Bytes},
 };
 
 /// Why no call data can be made.
@@ -19,9 +19,43 @@ pub(crate) enum CallError {
     Encoding { signature: String, reason: String },
 }
 
+impl CallError {
+    /// What to write instead.
+    pub(crate) fn hint(&self) -> &'static str {
+        match self {
+            Self::Argument { kind, .. } if kind == "address" => "an address is 0x and 40 hexadecimal digits",
+            Self::Argument { kind, .. } if kind.starts_with("uint") || kind.starts_with("int") => {
+                "a number is written in digits, in hexadecimal (0x…) or with one of the units wei, gwei and ether"
+            }
+            Self::Argument { kind, .. } if kind.ends_with(')') || kind.ends_with(']') => {
+                "arrays are written [1,2] and tuples (1,0xab), in quotes that keep the shell away"
+            }
+            Self::Argument { kind, .. } if kind.starts_with("bytes") => {
+                "bytes are written in hexadecimal, as 0x and two digits for each"
+            }
+            Self::Argument { .. } => "each argument has to fit the type that the signature gives it",
+            Self::Signature { .. } | Self::Count { .. } | Self::Encoding { .. } => {
+                "write --call 'name(type,type)' and one argument for each type behind it"
+            }
+        }
+    }
+}
+
+/// The type of one input of a function, counted from 0.
+pub(crate) fn input_kind(signature: &str, index: usize) -> Option<String> {
+    let function = Function::parse(signature).ok()?;
+    Some(function.inputs.get(index)?.resolve().ok()?.to_string())
+}
+
 /// Encodes a call, for example of `pay(address,uint256)` with two arguments. Arrays are written `[1,2]`,
 /// tuples `(1,0xab…)`, numbers also in hexadecimal or with a unit (`1ether`).
 pub(crate) fn encode_call(signature: &str, arguments: &[String]) -> Result<Bytes, CallError> {
+    if signature.trim().is_empty() {
+        return Err(CallError::Signature {
+            signature: signature.to_owned(),
+            reason: "it is empty".to_owned(),
+        });
+    }
     let function = Function::parse(signature).map_err(|error| CallError::Signature {
         signature: signature.to_owned(),
         reason: first_line(&error),
@@ -62,9 +96,26 @@ pub(crate) fn encode_call(signature: &str, arguments: &[String]) -> Result<Bytes
 fn value(kind: &DynSolType, text: &str) -> Result<DynSolValue, String> {
     // The parser takes an address of any length; a digit that is lost must not become another address.
     if matches!(kind, DynSolType::Address) {
-        return text.parse().map(DynSolValue::Address).map_err(|error| format!("{error}"));
+        return address(text).map(DynSolValue::Address);
     }
-    kind.coerce_str(text).map_err(|error| first_line(&error))
+    kind.coerce_str(text).map_err(|error| match first_line(&error) {
+        // The parser may have no more to say than what it was given.
+        reason if reason == text => "it cannot be read".to_owned(),
+        reason => reason,
+    })
+}
+
+/// An address as people write it. One in mixed case carries a checksum (ERC-55), which finds mistyped digits.
+pub(crate) fn address(text: &str) -> Result<Address, String> {
+    let address: Address =
+        text.parse().map_err(|_| "an address is 0x and 40 hexadecimal digits".to_owned())?;
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    let is_mixed = digits.contains(|digit: char| digit.is_ascii_lowercase())
+        && digits.contains(|digit: char| digit.is_ascii_uppercase());
+    if is_mixed && !address.to_string().ends_with(digits) {
+        return Err("its checksum is wrong: a digit is mistyped, or upper and lower case are".to_owned());
+    }
+    Ok(address)
 }
 
 fn first_line(error: &impl ToString) -> String {
@@ -77,7 +128,7 @@ fn first_line(error: &impl ToString) -> String {
 mod tests {
     use super::*;
     use alloy::{
-        primitives::{Address, U256, hex},
+        primitives::{U256, hex},
         sol,
         sol_types::SolCall,
     };
@@ -118,6 +169,22 @@ mod tests {
         assert!(matches!(error, CallError::Argument { position: 2, .. }), "{error}");
         let error = encode("small(uint8)", &["256"]).unwrap_err();
         assert!(matches!(error, CallError::Argument { position: 1, .. }), "{error}");
+    }
+
+    #[test]
+    fn a_mistyped_address_is_found_by_its_checksum() {
+        let right = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+        for text in [right, &right.to_lowercase(), &right[2..]] {
+            assert_eq!(address(text).unwrap().to_string(), right);
+        }
+        assert!(address(&right.replace('7', "8")).unwrap_err().contains("checksum"));
+        assert!(address("0x7099").unwrap_err().contains("40 hexadecimal digits"));
+    }
+
+    #[test]
+    fn the_type_of_an_input_is_known() {
+        assert_eq!(input_kind("pay(address,uint)", 1).as_deref(), Some("uint256"));
+        assert_eq!(input_kind("pay(address,uint256)", 2), None);
     }
 
     #[test]

@@ -24,7 +24,8 @@ const KEYSTORE_HINT: &str = "a keystore is a JSON file as `cast wallet import` m
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Key")]
 pub(crate) struct KeyArgs {
-    /// Name of a Foundry keystore in ~/.foundry/keystores, as `cast wallet import` makes them.
+    /// Name of a Foundry keystore in ~/.foundry/keystores, as `cast wallet import` makes them. Without a keystore
+    /// and a mnemonic the private key is taken from the variable ERRAND_PRIVATE_KEY.
     #[arg(long, value_name = "NAME", env = "ERRAND_ACCOUNT")]
     pub(crate) account: Option<String>,
     /// Path of a keystore file (Web3 Secret Storage).

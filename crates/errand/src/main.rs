@@ -14,6 +14,7 @@ mod cli;
 mod commands;
 mod history;
 mod keys;
+mod leftovers;
 mod logging;
 mod output;
 mod preview;

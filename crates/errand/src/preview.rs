@@ -1,6 +1,7 @@
 //! What a Request would do: in the state of now, and, if nothing but the clock moves, later.
 
 use crate::{
+    leftovers::left_behind,
     problem::Problem,
     revert::{revert_name, revert_text},
     session::{Asking, Session},
@@ -97,6 +98,8 @@ pub(crate) enum Execution {
     Executes {
         /// Gas units that the user is charged.
         charged_gas: u64,
+        /// What stays on the forwarder, in words.
+        left_behind: Vec<String>,
     },
     Fails {
         name: Option<String>,
@@ -167,18 +170,38 @@ impl<'a> Preview<'a> {
     /// Registers and executes in simulation.
     pub(crate) async fn execution(&mut self, entry: &Outstanding) -> Result<Execution> {
         let register = self.register(&entry.request);
-        self.charged(|preview, gas| vec![register.clone(), preview.execute(entry, gas)]).await
+        self.charged(&self.next.clone(), &entry.request, |preview, gas| {
+            vec![register.clone(), preview.execute(entry, gas)]
+        })
+        .await
     }
 
     /// Makes the Request's call `times` times, one transaction after the other, as if each were paid out of a
     /// deposit: what the call itself does, whatever the user's AUTO allows.
     pub(crate) async fn prepaid(&mut self, entry: &Outstanding, times: u64) -> Result<Execution> {
+        let next = self.next;
+        self.prepaid_in(&next, entry, times).await
+    }
+
+    /// The first of the times at which the call succeeds twice in a row, in words.
+    pub(crate) async fn repeats(&mut self, entry: &Outstanding) -> Result<Option<&'static str>> {
+        for (when, after) in LATER {
+            let timestamp = self.simulator.head().timestamp + after.max(1);
+            let next = self.simulator.next_block(timestamp);
+            if matches!(self.prepaid_in(&next, entry, 2).await?, Execution::Executes { .. }) {
+                return Ok(Some(when));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn prepaid_in(&mut self, next: &NextBlock, entry: &Outstanding, times: u64) -> Result<Execution> {
         let mut copy = entry.clone();
         (copy.request.payWithAUTO, copy.request.isAlive) = (false, false);
         let fee = pricing::eth_fee(U256::from(PREPAID_GAS), self.gas_price);
         copy.request.initEthSent = U112::saturating_from(fee).saturating_add(copy.request.ethForCall);
         let register = self.register(&copy.request);
-        self.charged(|preview, gas| {
+        self.charged(next, &copy.request, |preview, gas| {
             let executions = (0..times).map(|offset| {
                 let id = RequestId(copy.id.0 + offset);
                 preview.execute(&Outstanding { id, ..copy.clone() }, gas)
@@ -190,19 +213,26 @@ impl<'a> Preview<'a> {
 
     /// Runs transactions of which the last one executes, given the gas that is expected to be charged, until
     /// what is expected is what is charged.
-    async fn charged(&mut self, calls: impl Fn(&Self, u64) -> Vec<CallSpec>) -> Result<Execution> {
+    async fn charged(
+        &mut self,
+        next: &NextBlock,
+        request: &IRegistry::Request,
+        calls: impl Fn(&Self, u64) -> Vec<CallSpec>,
+    ) -> Result<Execution> {
+        let forwarder = self.session.contracts.forwarder(request.verifyUser, request.insertFeeAmount);
         let mut expected_gas = FIRST_EXPECTED_GAS;
         for _ in 0..FEE_RUNS {
             let calls = calls(self, expected_gas);
             let run = self
                 .simulator
-                .run_one(&self.next, Job::Transactions(calls))
+                .run_one(next, Job::Transactions(calls))
                 .await
                 .wrap_err("the execution cannot be simulated")?;
             match run.outcome {
-                Outcome::Success { output, .. } => {
+                Outcome::Success { output, logs, .. } => {
                     return Ok(Execution::Executes {
                         charged_gas: charged_gas(&output).unwrap_or(expected_gas),
+                        left_behind: left_behind(&logs, forwarder),
                     });
                 }
                 Outcome::Revert { output, .. } => match too_high(&output) {

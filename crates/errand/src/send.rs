@@ -29,6 +29,10 @@ use eyre::{Result, WrapErr};
 use serde::Serialize;
 use std::{
     io::{self, IsTerminal},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -40,6 +44,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const GAS_MARGIN_PERCENT: u64 = 25;
 /// Gas that is reckoned with for a step that cannot be simulated before the one ahead of it.
 const FOLLOWING_GAS: u64 = 400_000;
+/// The exit code of a program that Ctrl-C ended.
+const INTERRUPTED: i32 = 130;
 /// Least and highest tip that is offered without being asked for, in wei per gas.
 const TIP_BOUNDS: (u128, u128) = (1_000_000, 2_000_000_000);
 
@@ -141,9 +147,11 @@ impl<'a> Account<'a> {
     /// # Errors
     /// Nothing was sent when a step would revert now, when the account cannot pay, or when the user declines.
     pub(crate) async fn send(&self, steps: &[Step]) -> Result<Vec<Sent>> {
+        let progress = Progress::spinner("simulating");
         let prices = self.prices().await?;
         let offers = self.offers(steps).await?;
         self.check_funds(steps, &offers, &prices).await?;
+        drop(progress);
         self.show(steps, &offers, &prices);
         self.confirm(steps.len())?;
 
@@ -277,15 +285,19 @@ impl<'a> Account<'a> {
             None => rpc_problem(&format!("a simulation (to {})", step.purpose), &error),
         };
         // A node would say less clearly that the value is missing.
-        if !step.value.is_zero() {
-            let balance = self.session.balance(self.address()).await?;
-            if balance < step.value {
-                return Err(self.no_funds(balance, step.value));
-            }
-        }
+        self.check_value(step.value).await?;
         self.session.provider.call(call.clone()).await.map_err(failed)?;
         let estimate = self.session.provider.estimate_gas(call).await.map_err(failed)?;
         Ok(with_margin(estimate))
+    }
+
+    /// Refuses a value that the account does not have.
+    pub(crate) async fn check_value(&self, value: U256) -> Result<()> {
+        if value.is_zero() {
+            return Ok(());
+        }
+        let balance = self.session.balance(self.address()).await?;
+        if balance < value { Err(self.no_funds(balance, value)) } else { Ok(()) }
     }
 
     async fn check_funds(&self, steps: &[Step], offers: &[Offer], prices: &Prices) -> Result<()> {
@@ -342,11 +354,15 @@ impl<'a> Account<'a> {
         }
         let prompt =
             if steps > 1 { format!("Sign and send these {steps}?") } else { "Sign and send?".to_owned() };
-        let agreed = dialoguer::Confirm::new()
-            .with_prompt(prompt)
-            .default(false)
-            .interact()
-            .wrap_err("nothing was signed: no answer")?;
+        let question = dialoguer::Confirm::new().with_prompt(prompt).default(false);
+        let agreed = match survive_interrupt(|| question.interact()) {
+            Ok(agreed) => agreed,
+            Err(_) => {
+                // The question hides it.
+                let _ = dialoguer::console::Term::stderr().show_cursor();
+                return Err(Problem::new("nothing was signed: you gave no answer").into());
+            }
+        };
         if agreed { Ok(()) } else { Err(Problem::new("nothing was signed: you declined").into()) }
     }
 
@@ -395,6 +411,23 @@ impl<'a> Account<'a> {
             Ok(_) => "it would have succeeded on the state before its block".to_owned(),
         }
     }
+}
+
+/// Asks something for which Ctrl-C is an answer and no end; once it is answered, Ctrl-C ends the program again.
+fn survive_interrupt<T, E>(ask: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    let is_answered = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&is_answered);
+    tokio::spawn(async move {
+        // A handler stays for good: from here on it is this that ends the program.
+        while tokio::signal::ctrl_c().await.is_ok() {
+            if seen.load(Ordering::SeqCst) {
+                std::process::exit(INTERRUPTED);
+            }
+        }
+    });
+    let answer = ask()?;
+    is_answered.store(true, Ordering::SeqCst);
+    Ok(answer)
 }
 
 fn would_revert(step: &Step, data: &[u8]) -> eyre::Report {

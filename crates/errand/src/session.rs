@@ -2,7 +2,7 @@
 
 use crate::{
     cli::Global,
-    output::Format,
+    output::{Format, Progress},
     problem::Problem,
     revert::{revert_data, revert_text},
 };
@@ -37,6 +37,7 @@ pub(crate) struct Session {
 impl Session {
     /// Connects, finds the deployment and checks that it is on this chain.
     pub(crate) async fn open(global: &Global) -> Result<Self> {
+        let _progress = Progress::spinner("asking the node");
         let session = Self::open_unverified(global).await?;
         session.deployment.verify(&session.endpoint).await.map_err(deployment_problem)?;
         Ok(session)
@@ -137,6 +138,9 @@ pub(crate) async fn connect(global: &Global) -> Result<Endpoint> {
     Endpoint::connect(&urls, options).await.map_err(|error| {
         let hint = match &error {
             EndpointError::WrongChain { .. } => "point --rpc at a node of that chain, or drop --chain-id",
+            EndpointError::NoNode { .. } => {
+                "check the address, its path and key, and how many calls it allows; or name another with --rpc URL"
+            }
             _ => "start a node there, or name another one with --rpc URL or the variable ERRAND_RPC",
         };
         Problem::new(format!("no node to ask: {error}")).hint(hint).into()

@@ -158,12 +158,24 @@ impl Connections {
         let turn = self.turn.load(Ordering::Relaxed);
         let url = self.urls.get(turn % self.urls.len().max(1)).cloned();
         let shown = self.url();
-        let unreachable = |error: TransportError| EndpointError::Unreachable {
-            url: shown.clone(),
-            reason: match &url {
-                Some(url) => url.scrub(&describe(&error)),
-                None => describe(&error),
-            },
+        let unreachable = |error: TransportError| {
+            let (answers, text) = match &error {
+                TransportError::Transport(TransportErrorKind::HttpError(http))
+                | TransportError::Transport(TransportErrorKind::HttpErrorWithRetryAfter {
+                    error: http,
+                    ..
+                }) => (true, format!("HTTP status {} and `{}`", http.status, http.body)),
+                TransportError::DeserError { text, .. } => (true, format!("`{text}`")),
+                TransportError::ErrorResp(refusal) => (true, format!("`{}`", refusal.message)),
+                other => (false, describe(other)),
+            };
+            let reason = url.as_ref().map_or_else(|| text.clone(), |url| url.scrub(&text));
+            let url = shown.clone();
+            if answers {
+                EndpointError::NoNode { url, reason }
+            } else {
+                EndpointError::Unreachable { url, reason }
+            }
         };
         let within = self.options.timeout;
         let (transport, pushing) = match (&self.fixed, &url) {

@@ -49,9 +49,11 @@ impl Http {
     }
 }
 
-/// What an error shows of a body, which may be megabytes long.
+/// What an error shows of a body, which may be megabytes long and hold what a terminal obeys.
 fn excerpt(body: &[u8]) -> String {
-    String::from_utf8_lossy(body).chars().take(500).collect()
+    let text = String::from_utf8_lossy(body);
+    let printable = text.split(|letter: char| letter.is_control() || letter.is_whitespace());
+    printable.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ").chars().take(200).collect()
 }
 
 impl tower::Service<RequestPacket> for Http {
@@ -65,5 +67,16 @@ impl tower::Service<RequestPacket> for Http {
 
     fn call(&mut self, request: RequestPacket) -> Self::Future {
         Box::pin(self.clone().post(request))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_shown_as_one_short_line_without_control_characters() {
+        assert_eq!(excerpt(b"<html>\r\n <body>\x1b[2J\x07hello</body>"), "<html> <body> [2J hello</body>");
+        assert_eq!(excerpt(&[b'x'; 5_000]).len(), 200);
     }
 }

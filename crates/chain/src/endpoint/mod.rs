@@ -61,6 +61,14 @@ pub enum EndpointError {
     /// No URL was given.
     #[error("no node to connect to was given")]
     NoUrl,
+    /// Something answers, and not as a node that can be used.
+    #[error("{url} does not answer as a node: it says {reason}")]
+    NoNode {
+        /// The last one tried, redacted.
+        url: String,
+        /// What it said, redacted.
+        reason: String,
+    },
     /// No node could be reached.
     #[error("{url}: cannot connect: {reason}")]
     Unreachable {

@@ -13,7 +13,10 @@ use alloy::{
 };
 use errand_types::BlockHead;
 use futures::future::OptionFuture;
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 use tokio::{
     sync::{broadcast::error::RecvError, mpsc, watch},
     time::{Instant, sleep_until, timeout},
@@ -47,6 +50,30 @@ struct Pushed {
     connection: u64,
 }
 
+/// How often a reason that stays the same is logged again.
+const REMINDER: Duration = Duration::from_secs(60);
+
+/// Why the chain cannot be followed, as it was logged last: a node that is away for an hour does not deserve
+/// thousands of lines.
+#[derive(Default)]
+struct Complaints(Option<(String, Instant)>);
+
+impl Complaints {
+    fn tell(&mut self, url: &str, reason: String) {
+        let known = self.0.as_ref().is_some_and(|(last, at)| *last == reason && at.elapsed() < REMINDER);
+        if !known {
+            tracing::warn!(url, reason, "cannot follow the chain just now");
+            self.0 = Some((reason, Instant::now()));
+        }
+    }
+
+    fn settle(&mut self, url: &str) {
+        if self.0.take().is_some() {
+            tracing::info!(url, "following the chain again");
+        }
+    }
+}
+
 pub(super) struct Follower {
     endpoint: Endpoint,
     options: FeedOptions,
@@ -59,6 +86,7 @@ pub(super) struct Follower {
     pushed: Option<Pushed>,
     /// Whether the node can push at all; unknown before it was asked.
     pushes: bool,
+    complaints: Complaints,
     /// Whether a block had a bloom filter that is not empty. Some nodes compute none.
     blooms: bool,
 }
@@ -83,6 +111,7 @@ impl Follower {
             counters,
             pushed: None,
             pushes: true,
+            complaints: Complaints::default(),
             blooms: false,
         }
     }
@@ -92,8 +121,10 @@ impl Follower {
         let mut healthy = self.round(None).await;
         loop {
             let pause = match healthy {
-                Ok(()) if self.pushed.is_some() => self.options.silence,
-                Ok(()) => self.options.poll_interval,
+                Ok(()) => {
+                    self.complaints.settle(&self.endpoint.url());
+                    if self.pushed.is_some() { self.options.silence } else { self.options.poll_interval }
+                }
                 Err(Trouble::Final(why)) => {
                     tracing::error!(%why, "the block feed ends");
                     return why;
@@ -101,7 +132,7 @@ impl Follower {
                 // While something is missing, waiting for the next head would be waiting too long.
                 Err(Trouble::Passing(reason)) => {
                     self.counters.failures.fetch_add(1, Ordering::Relaxed);
-                    tracing::warn!(url = self.endpoint.url(), reason, "cannot follow the chain just now");
+                    self.complaints.tell(&self.endpoint.url(), reason);
                     self.options.poll_interval
                 }
             };
@@ -164,7 +195,17 @@ impl Follower {
                 None => return Err(Trouble::Passing("the node has no head".to_owned())),
             },
         };
-        let moved = self.advance(head).await;
+        let number = head.head.number;
+        let mut moved = self.advance(head).await;
+        // It is not followed there; but to wait in silence would be to wait for good where the chain began anew.
+        if moved.is_ok() && number < self.canon.oldest() {
+            moved = Err(Trouble::Passing(format!(
+                "the node has only blocks up to {}, and blocks up to {} were seen: it lags far behind, or its \
+                 chain was reset",
+                number,
+                self.canon.tip().number
+            )));
+        }
         self.tip.send_if_modified(|tip| {
             let newer = *self.canon.tip() != *tip;
             *tip = *self.canon.tip();

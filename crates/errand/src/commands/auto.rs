@@ -45,6 +45,7 @@ impl Command {
   errand auto balance --account alice --json")]
 pub(crate) struct Balance {
     /// The account. Default: that of the key
+    #[arg(value_parser = crate::calldata::address)]
     address: Option<Address>,
     #[command(flatten)]
     key: KeyArgs,

@@ -5,7 +5,7 @@ use crate::{
     cli::{Global, Signing},
     commands::{duration_text, sent_json, sent_text},
     keys::KeyArgs,
-    output::{note, pairs},
+    output::{Progress, note, pairs},
     problem::Problem,
     revert::{revert_data, revert_text},
     send::{Account, Step},
@@ -149,7 +149,7 @@ impl Remove {
   errand stake claim --to 0x7099… --account cold")]
 pub(crate) struct Claim {
     /// Who gets the tokens. Default: the staker
-    #[arg(long, value_name = "ADDRESS", env = "ERRAND_TO")]
+    #[arg(long, value_name = "ADDRESS", env = "ERRAND_TO", value_parser = crate::calldata::address)]
     to: Option<Address>,
     #[command(flatten)]
     signing: Signing,
@@ -192,6 +192,7 @@ impl Claim {
   errand stake worker 0x7099… --account cold")]
 pub(crate) struct Worker {
     /// Address of the key that runs the keeper
+    #[arg(value_parser = crate::calldata::address)]
     worker: Address,
     #[command(flatten)]
     signing: Signing,
@@ -217,6 +218,7 @@ impl Worker {
   errand stake status --account cold --json")]
 pub(crate) struct Status {
     /// The staker. Default: the key's account
+    #[arg(value_parser = crate::calldata::address)]
     address: Option<Address>,
     #[command(flatten)]
     key: KeyArgs,
@@ -237,11 +239,13 @@ impl Status {
                 "warning: the Registry asks another gate, {gate}: this stake gives no right to execute there"
             ));
         }
+        let progress = Progress::spinner("asking the node");
         let epoch = Epoch::read(&session, &manager).await?;
         let stake = match staker {
-            Some(staker) => Some(Stake::read(&manager, staker).await?),
+            Some(staker) => Some(Stake::read(&manager, staker, &epoch).await?),
             None => None,
         };
+        drop(progress);
         let mut value = json!({ "epoch": epoch.json() });
         if let (Some(stake), Some(object)) = (&stake, value.as_object_mut()) {
             object.insert("stake".to_owned(), stake.json());
@@ -299,6 +303,10 @@ impl Epoch {
         })
     }
 
+    fn first_block(&self) -> u64 {
+        self.number.saturating_mul(self.blocks).saturating_to()
+    }
+
     fn executor_text(&self) -> String {
         match &self.selected {
             Ok((staker, _)) if staker.is_zero() => {
@@ -316,9 +324,9 @@ impl Epoch {
             Err(_) => (None, None),
         };
         json!({
-            "number": self.number.to_string(),
-            "epochBlocks": self.blocks.to_string(),
-            "lastBlock": self.last_block.to_string(),
+            "number": self.number.saturating_to::<u64>(),
+            "epochBlocks": self.blocks.saturating_to::<u64>(),
+            "lastBlock": self.last_block.saturating_to::<u64>(),
             "blocksLeft": self.blocks_left,
             "secondsLeft": self.seconds_left,
             "isOpen": staker.is_some_and(|staker| staker.is_zero()),
@@ -354,19 +362,36 @@ struct Stake {
     amount: U256,
     weight: U256,
     worker: Address,
+    /// Who executes from the next epoch on, where that is somebody else.
+    next_worker: Option<Address>,
     unstaking: U256,
     claimable_from: U256,
     claimable: U256,
 }
 
 impl Stake {
-    async fn read(manager: &IStakeManagerInstance<DynProvider>, staker: Address) -> Result<Self> {
+    async fn read(
+        manager: &IStakeManagerInstance<DynProvider>,
+        staker: Address,
+        epoch: &Epoch,
+    ) -> Result<Self> {
+        let worker = manager.workerOf(staker).call().await.asking("the worker")?;
+        // What was named in this epoch counts from the next one on, and only the log tells it until then.
+        let named = manager
+            .WorkerSet_filter()
+            .topic1(staker)
+            .from_block(epoch.first_block())
+            .query()
+            .await
+            .asking("the workers named in this epoch")?;
+        let next_worker = named.last().map(|(event, _)| event.worker).filter(|next| *next != worker);
         let unstaking = manager.unstakingOf(staker).call().await.asking("what is unstaked")?;
         Ok(Self {
             staker,
             amount: manager.stakeOf(staker).call().await.asking("the stake")?,
             weight: manager.weightOf(staker).call().await.asking("the weight")?,
-            worker: manager.workerOf(staker).call().await.asking("the worker")?,
+            worker,
+            next_worker,
             unstaking: unstaking.amount,
             claimable_from: unstaking.claimableFrom,
             claimable: manager.claimableOf(staker).call().await.asking("what can be claimed")?,
@@ -379,8 +404,9 @@ impl Stake {
             "stakeAutoBase": self.amount.to_string(),
             "weight": self.weight.to_string(),
             "worker": self.worker,
+            "nextWorker": self.next_worker,
             "unstakingAutoBase": self.unstaking.to_string(),
-            "claimableFromEpoch": self.claimable_from.to_string(),
+            "claimableFromEpoch": self.claimable_from.saturating_to::<u64>(),
             "claimableAutoBase": self.claimable.to_string(),
         })
     }
@@ -392,6 +418,12 @@ impl Stake {
             ("share", share_text(self.weight, epoch.total_weight)),
             ("worker", self.worker.to_string()),
         ];
+        if let Some(next) = self.next_worker {
+            rows.push((
+                "next",
+                format!("{next} is the worker from epoch {} on", epoch.number + U256::from(1)),
+            ));
+        }
         if !self.unstaking.is_zero() {
             rows.push((
                 "unstaked",

@@ -5,10 +5,10 @@ use crate::{
     cli::Global,
     commands::stake::Epoch,
     history,
-    output::{pairs, table},
+    output::{Progress, pairs, table},
     session::{Asking, Session},
 };
-use alloy::{primitives::keccak256, providers::Provider};
+use alloy::primitives::keccak256;
 use clap::Args;
 use errand_chain::DeployedContract;
 use eyre::{Result, WrapErr};
@@ -35,6 +35,14 @@ enum Code {
 }
 
 impl Code {
+    fn of(contract: &DeployedContract, code: &[u8]) -> Self {
+        match code {
+            [] => Self::Missing,
+            code if keccak256(code) == contract.code_hash => Self::Recorded,
+            _ => Self::Other,
+        }
+    }
+
     const fn text(self) -> &'static str {
         match self {
             Self::Recorded => "as recorded",
@@ -46,11 +54,18 @@ impl Code {
 
 impl Status {
     pub(crate) async fn run(&self, global: &Global) -> Result<()> {
+        let progress = Progress::spinner("asking the node");
         let session = Session::open_unverified(global).await?;
-        let mut codes = Vec::new();
-        for (name, contract) in session.deployment.contracts() {
-            codes.push((name, contract, code_of(&session, contract).await?));
-        }
+        let found =
+            session.deployment.codes(&session.endpoint).await.map_err(crate::session::deployment_problem)?;
+        let codes: Vec<_> = session
+            .deployment
+            .contracts()
+            .iter()
+            .zip(&found)
+            .map(|((name, contract), code)| (name, contract, Code::of(contract, code)))
+            .collect();
+        drop(progress);
         let contracts = || {
             codes.iter().map(|(name, contract, code)| {
                 [
@@ -77,6 +92,7 @@ impl Status {
 
         let head = session.head().await?;
         let synced = history::outstanding(&session).await?;
+        let progress = Progress::spinner("asking the node");
         let registry = session.registry();
         let registered = registry.getHashedReqsLen().call().await.asking("the number of Requests")?;
         let gate = registry.gate().call().await.asking("the gate")?;
@@ -93,6 +109,13 @@ impl Status {
             _ => None,
         };
         let tip_cap = fees.tipCapWei.to::<u128>();
+        drop(progress);
+        let mut fee_settings =
+            serde_json::to_value(&fees).wrap_err("the fee settings cannot be written as JSON")?;
+        // Like every amount, and unlike how the type writes itself.
+        if let Some(tip) = fee_settings.get_mut("tipCapWei") {
+            *tip = json!(tip_cap.to_string());
+        }
 
         let value = json!({
             "node": session.endpoint.url(),
@@ -101,13 +124,13 @@ impl Status {
                 "baseFeeWei": head.base_fee.to_string() },
             "deployment": session.deployment.path(),
             "contracts": contracts_json,
-            "requests": { "registered": registered.to_string(), "outstanding": synced.book.len() },
+            "requests": { "registered": registered.saturating_to::<u64>(), "outstanding": synced.book.len() },
             "gate": gate,
-            "grant": { "executor": grant.executor, "untilBlock": grant.untilBlock.to_string() },
+            "grant": { "executor": grant.executor, "untilBlock": grant.untilBlock.saturating_to::<u64>() },
             "epoch": epoch.as_ref().map(Epoch::json),
             "priceOracle": oracle,
             "autoPerEthBase": price.map(|price| price.to_string()),
-            "feeSettings": fees,
+            "feeSettings": fee_settings,
         });
         session.format.print(&value, || {
             let grants = if grant.untilBlock > alloy::primitives::U256::from(head.number) {
@@ -147,14 +170,4 @@ impl Status {
             format!("{}\n\n{}", pairs(rows), contracts_text())
         })
     }
-}
-
-async fn code_of(session: &Session, contract: &DeployedContract) -> Result<Code> {
-    let code =
-        session.provider.get_code_at(contract.address).await.wrap_err("the node does not tell code")?;
-    Ok(match code {
-        code if code.is_empty() => Code::Missing,
-        code if keccak256(&code) == contract.code_hash => Code::Recorded,
-        _ => Code::Other,
-    })
 }

@@ -3,7 +3,12 @@
 use crate::chain::{Chain, run};
 use alloy::primitives::{Address, Bytes};
 use errand_testkit::tool;
-use std::{fs, process::Command};
+use std::{
+    fs,
+    io::{Read, Write},
+    net::TcpListener,
+    process::Command,
+};
 
 #[test]
 fn a_node_on_another_chain_is_refused() {
@@ -164,6 +169,7 @@ fn amounts_with_wrong_units_are_refused_by_name() {
     };
     new("--value", "5").failed(2, &["`5` has no unit", "5wei", "5ether"]);
     new("--deposit", "5auto").failed(2, &["ETH is due here"]);
+    new("--value", "-1ether").failed(2, &["`-1ether` is no number"]);
     new("--value", "5finney").failed(2, &["`finney` is no unit"]);
     chain.run_as(1, &["auto", "approve", "5"]).failed(2, &["`5` has no unit", "5auto"]);
     chain.run_as(1, &["stake", "add", "5gwei"]).failed(2, &["AUTO is due here"]);
@@ -178,11 +184,63 @@ fn calls_that_cannot_be_encoded_name_the_argument() {
     };
     new(&["--call", "mint(address,uint256)", "0x11", "1"]).failed(2, &["argument 1 is no address"]);
     new(&["--call", "mint(address,uint256)", &target]).failed(2, &["takes 2 argument(s), 1 given"]);
+    new(&["--call", "mint(address,uint256)", &target, "7eth"])
+        .failed(2, &["argument 2 is no uint256: `7eth` (it cannot be read)", "wei, gwei and ether"]);
+    new(&["--call", "", &target]).failed(2, &["`` is no function signature: it is empty"]);
     new(&["--call", "mint(adress)", &target]).failed(2, &["is no function signature"]);
     new(&["--data", "0x01", "1"]).failed(2, &["--data is complete"]);
     new(&["--call", "f()", "--recurring", "--value", "1ether"]).failed(2, &["takes no ETH"]);
     new(&["--call", "f()", "--insert-fee"]).failed(2, &["write the fee into"]);
     new(&[]).failed(2, &["--call"]);
+}
+
+#[test]
+fn a_mistyped_address_is_found_by_its_checksum() {
+    let chain = Chain::shared();
+    let target = chain.address("DemoToken").to_string();
+    let mistyped = "0x70997970C51812dc3A010C7d01b50e0d17dc79C9";
+    chain.run(&["auto", "balance", mistyped]).failed(2, &["its checksum is wrong"]);
+    chain
+        .run_as(1, &["request", "new", "--target", &target, "--call", "mint(address,uint256)", mistyped, "1"])
+        .failed(2, &["argument 1 is no address", "its checksum is wrong"]);
+    chain
+        .run_as(1, &["request", "new", "--target", "0xdead", "--call", "f()"])
+        .failed(2, &["40 hexadecimal digits"]);
+}
+
+/// Answers every request with the same bytes.
+fn answering(status: &str, body: &[u8]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let head = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+    let answer = [head.as_bytes(), body].concat();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = [0; 4096];
+            let _ = stream.read(&mut request);
+            let _ = stream.write_all(&answer);
+        }
+    });
+    url
+}
+
+#[test]
+fn what_answers_and_is_no_node_is_told_from_one_that_is_down() {
+    let chain = Chain::shared();
+    let cases: [(&str, &[u8], &str); 4] = [
+        ("200 OK", b"<html>\n<h1>Welcome</h1></html>", "`<html> <h1>Welcome</h1></html>`"),
+        ("429 Too Many Requests", b"slow down", "HTTP status 429 and `slow down`"),
+        ("401 Unauthorized", b"{}", "HTTP status 401"),
+        ("200 OK", b"\x1b[2J\x07\xff\xfe", "does not answer as a node"),
+    ];
+    for (status, body, text) in cases {
+        let url = answering(status, body);
+        let ran = chain.run(&["status", "--rpc", &url]);
+        let ran = ran.failed(1, &["does not answer as a node", text, "check the address, its path and key"]);
+        let is_clean = ran.stderr.chars().all(|letter| letter == '\n' || !letter.is_control());
+        assert!(is_clean && ran.stderr.lines().count() == 2, "{:?}", ran.stderr);
+    }
 }
 
 #[test]
@@ -208,6 +266,7 @@ fn requests_of_others_and_unknown_ones_cannot_be_cancelled() {
     chain.run_as(9, &["request", "cancel", "987654", "--yes"]).failed(1, &unknown);
     chain.run(&["request", "show", "987654"]).failed(1, &unknown);
     chain.run(&["request", "why", "987654"]).failed(1, &unknown);
+    chain.run(&["request", "show", "seven"]).failed(2, &["a Request has a number, such as 7"]);
     chain.run(&["request", "show", "-1"]).failed(2, &[]);
 }
 

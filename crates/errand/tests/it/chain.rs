@@ -136,6 +136,13 @@ impl Chain {
         assert!(receipt.status(), "{receipt:?}");
     }
 
+    /// Asks a contract.
+    pub(crate) fn call<C: SolCall>(&self, to: Address, call: &C) -> C::Return {
+        let transaction = TransactionRequest::default().to(to).input(call.abi_encode().into());
+        let answer = self.block_on(async { self.anvil.provider().call(transaction).await }).unwrap();
+        C::abi_decode_returns(&answer).unwrap()
+    }
+
     /// The binary, without any of the caller's settings.
     pub(crate) fn bare(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_errand"));

@@ -141,4 +141,27 @@ fn check_tells_what_a_keeper_would_find() {
     fs::write(&journal, "text").unwrap();
     let mut damaged = chain.signing(6);
     run(damaged.args(["keeper", "check", "--journal"]).arg(&journal)).failed(1, &["damaged or no journal"]);
+    let mut nowhere = chain.signing(6);
+    run(nowhere.args(["keeper", "check", "--journal"]).arg(journal.join("below/j.sqlite")))
+        .failed(1, &["no journal can be made in", "--journal PATH"]);
+}
+
+#[test]
+fn a_keeper_without_funds_and_on_a_chain_that_began_anew_says_so() {
+    let chain = Chain::own();
+    chain.mine(200);
+    let stats = chain.home().join("stats.jsonl");
+    let mut command = chain.errand();
+    command.env("ERRAND_PRIVATE_KEY", format!("0x{}", "33".repeat(32)));
+    let keeper = Running::start(command.args(["keeper", "run", "--stats"]).arg(&stats));
+    wait(&chain, "the sync", || {
+        let text = fs::read_to_string(&stats).unwrap_or_default();
+        lines(&text).iter().any(|line| line["synced"].is_u64()).then_some(())
+    });
+    chain.block_on(chain.anvil.call::<_, Value>("anvil_reset", ())).unwrap();
+    std::thread::sleep(Duration::from_secs(4));
+    let (code, log) = keeper.stop();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains("has no ETH to buy gas with"), "{log}");
+    assert_eq!(log.matches("its chain was reset").count(), 1, "told once, and not with every look: {log}");
 }

@@ -13,3 +13,4 @@ mod chain;
 mod keeper;
 mod requests;
 mod stake;
+mod warnings;

@@ -222,6 +222,11 @@ fn status_names_contracts_and_terms() {
     }
     let json = chain.run(&["status", "--json"]).ok().json();
     assert_eq!(json["chainId"], 31337);
+    assert_eq!(json["feeSettings"]["tipCapWei"], "2000000000", "amounts are decimal strings");
+    for number in [&json["grant"]["untilBlock"], &json["epoch"]["lastBlock"], &json["requests"]["registered"]]
+    {
+        assert!(number.is_u64(), "block numbers and counts are numbers: {json}");
+    }
     assert_eq!(json["autoPerEthBase"], format!("1000{}", "0".repeat(18)));
     assert!(
         json["contracts"].as_array().unwrap().iter().all(|contract| contract["code"] == "recorded"),

@@ -20,10 +20,16 @@ fn a_stake_is_added_given_a_worker_drawn_removed_and_claimed() {
     let before = chain.run_as(1, &["stake", "status", "--json"]).ok().json();
     assert_eq!(before["stake"]["stakeAutoBase"], auto(100));
     assert_eq!(before["epoch"]["isOpen"], true, "{before}");
+    // what was named counts from the next epoch on, and is told until then
+    assert_eq!(before["stake"]["worker"].as_str().unwrap(), chain.account(1).to_string().to_lowercase());
+    assert_eq!(before["stake"]["nextWorker"].as_str().unwrap(), worker.to_lowercase(), "{before}");
+    let text = chain.run_as(1, &["stake", "status"]).ok().stdout;
+    assert!(text.contains(&format!("{worker} is the worker from epoch 1 on")), "{text}");
     chain.mine(100);
     let after = chain.run_as(1, &["stake", "status", "--json"]).ok().json();
     assert_eq!(after["epoch"]["worker"].as_str().unwrap(), worker.to_lowercase(), "{after}");
     assert_eq!(after["stake"]["worker"].as_str().unwrap(), worker.to_lowercase(), "{after}");
+    assert!(after["stake"]["nextWorker"].is_null(), "{after}");
     let text = chain.run_as(1, &["stake", "status"]).ok().stdout;
     assert!(text.contains("100.00 %") && text.contains("worker of"), "{text}");
 

@@ -8,7 +8,7 @@ use crate::{
     amount::eth_text,
     cli::Global,
     keys::KeyArgs,
-    output::pairs,
+    output::{Progress, pairs},
     preview::simulator,
     problem::Problem,
     revert::revert_text,
@@ -51,9 +51,11 @@ impl Check {
             let journal = self.journal.open(&session, executor)?;
             Some(journal.unsettled().map_err(|error| journal_problem(&error))?.len())
         } else {
+            JournalArgs::check_place(&path)?;
             None
         };
 
+        let progress = Progress::spinner("asking the node");
         let loader =
             StateLoader::probe(&session.endpoint).await.wrap_err("the node cannot serve simulations")?;
         let writes = WriteSets::probe(loader).await.wrap_err("the node does not tell what blocks change")?;
@@ -88,6 +90,7 @@ impl Check {
         };
         let registered =
             session.registry().getHashedReqsLen().call().await.asking("the number of Requests")?;
+        drop(progress);
         let value = json!({
             "node": session.endpoint.url(),
             "chainId": session.endpoint.chain_id(),
@@ -99,7 +102,7 @@ impl Check {
             "gate": terms.gate,
             "turn": turn.as_str(),
             "autoPerEthBase": terms.auto_per_eth.map(|price| price.to_string()),
-            "registered": registered.to_string(),
+            "registered": registered.saturating_to::<u64>(),
         });
         session.format.print(&value, || {
             pairs([

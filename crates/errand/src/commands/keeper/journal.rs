@@ -5,7 +5,10 @@ use alloy::primitives::Address;
 use clap::Args;
 use errand_journal::{Identity, Journal, JournalError};
 use eyre::{Report, Result, WrapErr};
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// Where a keeper records what it does.
 #[derive(Args, Clone, Debug)]
@@ -27,6 +30,18 @@ impl JournalArgs {
                 .hint("name a file with --journal PATH")
         })?;
         Ok(home.join(".errand").join(format!("{chain_id}-{account}.sqlite")))
+    }
+
+    /// Whether a journal could be made there, without making one: a file is made and removed in the folder, or,
+    /// where there is none yet, in the one that it would be made in. Permissions alone do not tell it.
+    pub(super) fn check_place(path: &Path) -> Result<()> {
+        let absolute = std::path::absolute(path).wrap_err("the working directory is gone")?;
+        let folder = absolute.ancestors().skip(1).find(|folder| folder.exists()).unwrap_or(&absolute);
+        let probe = folder.join(format!(".errand-{}", std::process::id()));
+        fs::File::create_new(&probe).and_then(|_| fs::remove_file(&probe)).wrap_err_with(|| {
+            Problem::new(format!("no journal can be made in {}", folder.display()))
+                .hint("name another file with --journal PATH")
+        })
     }
 
     /// Opens the file, or makes it.

@@ -49,7 +49,7 @@ pub(crate) struct Run {
     #[arg(long, env = "ERRAND_DRY_RUN", value_parser = BoolishValueParser::new())]
     dry_run: bool,
     /// With --dry-run and without a key: the account to decide for
-    #[arg(long, value_name = "ADDRESS", env = "ERRAND_EXECUTOR", requires = "dry_run")]
+    #[arg(long, value_name = "ADDRESS", env = "ERRAND_EXECUTOR", value_parser = crate::calldata::address, requires = "dry_run")]
     executor: Option<Address>,
     /// Blocks after which a transaction counts as final
     #[arg(long, value_name = "N", env = "ERRAND_CONFIRMATIONS", default_value_t = 3)]
@@ -108,6 +108,9 @@ impl Run {
         };
         let stop = CancellationToken::new();
         stop_on_signal(stop.clone())?;
+        if keeper.sender.is_some() && session.balance(executor).await?.is_zero() {
+            tracing::warn!(%executor, "the executor has no ETH to buy gas with: nothing is executed until it gets some");
+        }
         tracing::info!(%executor, chain = session.endpoint.chain_id(), dry_run = self.dry_run, "keeper starts");
         let mut progress = Progress::blocks(first_block, head.number);
         let result = keeper.run(stop, &mut progress, &mut recorder).await;

@@ -23,6 +23,7 @@ use serde_json::json;
   errand request cancel 7 --account alice")]
 pub(crate) struct Cancel {
     /// Number of the Request
+    #[arg(value_parser = super::request_id)]
     id: RequestId,
     #[command(flatten)]
     signing: Signing,

@@ -22,10 +22,10 @@ const CALL_WIDTH: usize = 60;
   errand request list --target 0x5FbDB2315678afecb367f032d93F642f64180aa3 --json")]
 pub(crate) struct List {
     /// Only those of this user
-    #[arg(long, value_name = "ADDRESS", env = "ERRAND_USER", conflicts_with = "mine")]
+    #[arg(long, value_name = "ADDRESS", env = "ERRAND_USER", value_parser = crate::calldata::address, conflicts_with = "mine")]
     user: Option<Address>,
     /// Only those that call this contract
-    #[arg(long, value_name = "ADDRESS", env = "ERRAND_TARGET")]
+    #[arg(long, value_name = "ADDRESS", env = "ERRAND_TARGET", value_parser = crate::calldata::address)]
     target: Option<Address>,
     /// Only those of the key's account
     #[arg(long, env = "ERRAND_MINE", value_parser = BoolishValueParser::new())]
@@ -58,7 +58,7 @@ impl List {
             "requests": found.iter().map(|entry| entry_json(entry)).collect::<Vec<_>>(),
         });
         session.format.print(&value, || {
-            if found.is_empty() {
+            if matching == 0 {
                 return "no outstanding Requests".to_owned();
             }
             let rows = found.iter().map(|entry| {

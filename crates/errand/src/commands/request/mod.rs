@@ -4,6 +4,7 @@ mod cancel;
 mod list;
 mod new;
 mod show;
+mod warnings;
 mod why;
 
 use crate::{
@@ -17,6 +18,7 @@ use crate::{
 use alloy::primitives::{Address, U256};
 use clap::Subcommand;
 use errand_keeper::Outstanding;
+use errand_types::RequestId;
 use eyre::Result;
 use serde_json::{Value, json};
 
@@ -112,4 +114,9 @@ const fn status_name(record: &Record) -> &'static str {
         Status::Executed(_) => "executed",
         Status::Cancelled { .. } => "cancelled",
     }
+}
+
+/// The number of a Request.
+fn request_id(text: &str) -> Result<RequestId, String> {
+    text.parse().map_err(|_| "a Request has a number, such as 7: `errand request list` shows it".to_owned())
 }

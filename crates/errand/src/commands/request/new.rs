@@ -1,13 +1,15 @@
 //! `errand request new`
 
+use super::warnings::{auto_warning, misgivings};
 use crate::{
     abi::call_or_bytes_text,
-    amount::{Auto, Eth, auto_text, eth_text, gas_price_text},
-    calldata::encode_call,
+    amount::{Eth, auto_text, eth_text, gas_price_text},
+    calldata::{encode_call, input_kind},
     cli::{Global, Signing},
     commands::{auto::AutoFunds, sent_text},
+    leftovers,
     output::{Progress, note, pairs, warn},
-    preview::{Execution, Glimpse, Preview, register_call},
+    preview::{Execution, Preview, register_call},
     problem::Problem,
     send::{Account, Sent, Step},
     session::Session,
@@ -56,7 +58,7 @@ Arrays are written [1,2], tuples (1,0xab), numbers also with a unit (1ether).
 Quote what your shell would read.")]
 pub(crate) struct New {
     /// Contract to call
-    #[arg(long, value_name = "ADDRESS", env = "ERRAND_TARGET")]
+    #[arg(long, value_name = "ADDRESS", env = "ERRAND_TARGET", value_parser = crate::calldata::address)]
     target: Address,
     /// Function to call, as in 'pay(address,uint256)'; its arguments follow behind
     #[arg(
@@ -74,11 +76,17 @@ pub(crate) struct New {
     #[arg(value_name = "ARGS", allow_negative_numbers = true)]
     arguments: Vec<String>,
     /// ETH to send along with the call, such as 0.1ether
-    #[arg(long, value_name = "AMOUNT", env = "ERRAND_VALUE", default_value = "0")]
+    #[arg(
+        long,
+        value_name = "AMOUNT",
+        env = "ERRAND_VALUE",
+        allow_hyphen_values = true,
+        default_value = "0"
+    )]
     value: Eth,
     /// ETH to deposit, value included. Default: the value and, with --pay eth, an estimate of the fee at three
-    /// times today's base fee
-    #[arg(long, value_name = "AMOUNT", env = "ERRAND_DEPOSIT")]
+    /// times today's base fee; with --insert-fee the call pays its fee itself, so that the value is enough
+    #[arg(long, value_name = "AMOUNT", env = "ERRAND_DEPOSIT", allow_hyphen_values = true)]
     deposit: Option<Eth>,
     /// What pays the executor
     #[arg(long, value_name = "CURRENCY", env = "ERRAND_PAY", default_value = "eth")]
@@ -86,14 +94,14 @@ pub(crate) struct New {
     /// The first input is your address, and the target may rely on that
     #[arg(long, env = "ERRAND_VERIFY_USER", value_parser = BoolishValueParser::new())]
     verify_user: bool,
-    /// Write the fee into the call: second input with --verify-user, else first
+    /// Write the fee into the call, whose target pays it: second input with --verify-user, else first
     #[arg(long, env = "ERRAND_INSERT_FEE", value_parser = BoolishValueParser::new())]
     insert_fee: bool,
     /// Stay registered after an execution. Takes no deposit: pays in AUTO, or with ETH that the target sends
     #[arg(long, env = "ERRAND_RECURRING", value_parser = BoolishValueParser::new())]
     recurring: bool,
     /// Application that is rewarded for bringing the Request
-    #[arg(long, value_name = "ADDRESS", env = "ERRAND_REFERER", default_value_t = Address::ZERO, hide_default_value = true)]
+    #[arg(long, value_name = "ADDRESS", env = "ERRAND_REFERER", value_parser = crate::calldata::address, default_value_t = Address::ZERO, hide_default_value = true)]
     referer: Address,
     /// Gas that the execution is charged, for the estimate of the fee, where it cannot be simulated yet
     #[arg(long, value_name = "GAS", env = "ERRAND_ASSUME_GAS", default_value_t = ASSUMED_GAS)]
@@ -145,12 +153,14 @@ impl New {
         self.check_call_data(&call_data, user)?;
         self.check_target(&session).await?;
 
-        let mut warnings = self.suspicions(&call_data, user);
+        let mut warnings = self.suspicions(&session, &call_data, user);
         let progress = Progress::spinner("trying the call");
         let mut preview = Preview::open(&session, self.fork, user).await?;
         let mut entry = self.entry(&session, user, call_data).await?;
         let assumed = self.estimate(preview.terms(), preview.next(), self.assume_gas, false);
         self.set_deposit(&mut entry, &assumed)?;
+        // A try of what cannot be paid would say nothing about the call.
+        account.check_value(U256::from(entry.request.initEthSent)).await?;
         let glimpses = preview.glimpses(&entry).await?;
         let execution = preview.execution(&entry).await?;
         // What is missing in AUTO can still be brought, and is no measure of the call.
@@ -160,12 +170,11 @@ impl New {
             }
             _ => execution.clone(),
         };
-        let repeats =
-            self.recurring && matches!(preview.prepaid(&entry, 2).await?, Execution::Executes { .. });
+        let repeats = if self.recurring { preview.repeats(&entry).await? } else { None };
         drop(progress);
 
         let estimate = match call {
-            Execution::Executes { charged_gas } => {
+            Execution::Executes { charged_gas, .. } => {
                 let gas = charged_gas + charged_gas / 100 * GAS_MARGIN_PERCENT;
                 self.estimate(preview.terms(), preview.next(), gas, true)
             }
@@ -186,6 +195,7 @@ impl New {
         };
         let sent = account.send(&[step]).await?;
         let id = registered(&sent)?;
+        entry.added_at = sent.last().map_or(0, |sent| sent.block);
         let value = json!({
             "id": id,
             "request": super::entry_json(&Outstanding { id, ..entry.clone() }),
@@ -209,11 +219,8 @@ impl New {
 
     fn call_data(&self) -> Result<Bytes> {
         match (&self.call, &self.data) {
-            (Some(signature), _) => encode_call(signature, &self.arguments).map_err(|error| {
-                Problem::usage(error.to_string())
-                    .hint("write --call 'name(type,type)' and one argument for each type behind it")
-                    .into()
-            }),
+            (Some(signature), _) => encode_call(signature, &self.arguments)
+                .map_err(|error| Problem::usage(error.to_string()).hint(error.hint()).into()),
             (None, Some(data)) if self.arguments.is_empty() => Ok(data.clone()),
             (None, Some(_)) => Err(Problem::usage("--data is complete: it takes no arguments behind it")
                 .hint("use --call to have arguments encoded")
@@ -263,6 +270,19 @@ impl New {
             .hint("pass any number there, such as 0: it is replaced")
             .into());
         }
+        // Whatever stands there is lost: an address or an offset would be turned into a number.
+        let index = usize::from(self.verify_user);
+        let kind = self.call.as_deref().filter(|_| self.insert_fee).and_then(|call| input_kind(call, index));
+        if let Some(kind) = kind.filter(|kind| kind != "uint256") {
+            return Err(Problem::usage(format!(
+                "--insert-fee writes the fee over input {}, which is {kind} and not uint256",
+                index + 1
+            ))
+            .hint(
+                "the fee is the first input of such a function, behind the user where --verify-user is given",
+            )
+            .into());
+        }
         Ok(())
     }
 
@@ -277,8 +297,20 @@ impl New {
     }
 
     /// What looks like a mistake without trying it.
-    fn suspicions(&self, call_data: &Bytes, user: Address) -> Vec<String> {
+    fn suspicions(&self, session: &Session, call_data: &Bytes, user: Address) -> Vec<String> {
         let mut warnings = Vec::new();
+        let forwarder = session.contracts.forwarder(self.verify_user, self.insert_fee);
+        if leftovers::is_approval(call_data) {
+            warnings.push(format!(
+                "the call comes from the forwarder {forwarder}, so the approval would be the forwarder's and not \
+                 yours: anybody can use it. Approve from your own account"
+            ));
+        }
+        if leftovers::names(call_data, forwarder) {
+            warnings.push(format!(
+                "the call names the forwarder {forwarder}: tokens that it is sent there are anybody's"
+            ));
+        }
         if !self.verify_user && first_word(call_data) == Some(user.into_word().0) {
             warnings.push(
                 "the first input is your address, but without --verify-user the target cannot know that it was \
@@ -320,7 +352,8 @@ impl New {
         let Eth(value) = self.value;
         let deposit = match self.deposit {
             Some(Eth(deposit)) => deposit,
-            None if self.recurring || self.pay == Pay::Auto => value,
+            // A call that is told its fee pays it.
+            None if self.recurring || self.insert_fee || self.pay == Pay::Auto => value,
             None => value.saturating_add(estimate.fee.unwrap_or_default()),
         };
         entry.request.initEthSent = amount_of_request(deposit)?;
@@ -368,60 +401,6 @@ impl New {
     }
 }
 
-fn auto_warning(funds: AutoFunds, fee: U256) -> Option<String> {
-    if funds.balance < fee {
-        return Some(format!(
-            "the fee is about {}, and your wallet has {}: get AUTO before it is due (`errand auto balance` shows it)",
-            auto_text(fee),
-            auto_text(funds.balance)
-        ));
-    }
-    (funds.allowance < fee).then(|| {
-        format!(
-            "the fee is about {}, and you allow {}: run `errand auto approve {}`",
-            auto_text(fee),
-            auto_text(funds.allowance),
-            approve_argument(fee)
-        )
-    })
-}
-
-/// Twice the fee in whole AUTO, rounded up: an amount that somebody would type.
-fn approve_argument(fee: U256) -> String {
-    let Ok(Auto(one)) = "1auto".parse::<Auto>() else { return "max".to_owned() };
-    let whole = fee.saturating_mul(U256::from(2)).div_ceil(one);
-    format!("{whole}auto")
-}
-
-/// What the tries say against registering.
-fn misgivings(glimpses: &[Glimpse], execution: &Execution, repeats: bool) -> Vec<String> {
-    let mut warnings = Vec::new();
-    let succeeds_some_time =
-        glimpses.iter().any(|glimpse| matches!(glimpse.outcome, "succeeds" | "undecided"));
-    if let Some(now) = glimpses.first().filter(|now| matches!(now.outcome, "reverts" | "halts")) {
-        warnings.push(if succeeds_some_time {
-            format!("the call fails now ({}) and waits until it succeeds", now.text())
-        } else {
-            format!("the call fails now and at every time that was tried ({}): it waits until more than the clock changes", now.text())
-        });
-    }
-    if repeats {
-        warnings.push(
-            "the call succeeds twice in a row: nothing in the target keeps executors from repeating it at once, \
-             at your expense"
-                .to_owned(),
-        );
-    }
-    match execution {
-        // What the call does and what AUTO lacks is told with more words.
-        Execution::Fails { name: Some(name), .. } if name == "CallFailed" || name == "InsufficientAuto" => {}
-        Execution::Fails { text, .. } => warnings.push(format!("an execution would fail now: {text}")),
-        Execution::Unknown { reason } => warnings.push(format!("an execution could not be tried: {reason}")),
-        Execution::Executes { .. } => {}
-    }
-    warnings
-}
-
 /// Amounts of a Request have 112 bits.
 fn amount_of_request(amount: U256) -> Result<U112> {
     U112::checked_from_limbs_slice(amount.as_limbs())
@@ -445,46 +424,6 @@ fn registered(sent: &[Sent]) -> Result<RequestId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn glimpse(outcome: &'static str) -> Glimpse {
-        Glimpse { when: "now", after_seconds: 0, outcome, reason: None }
-    }
-
-    const EXECUTES: Execution = Execution::Executes { charged_gas: 1 };
-
-    fn fails(name: &str) -> Execution {
-        Execution::Fails { name: Some(name.to_owned()), text: name.to_owned() }
-    }
-
-    #[test]
-    fn a_call_that_waits_is_told_from_one_that_never_succeeds() {
-        let warnings = misgivings(&[glimpse("reverts"), glimpse("succeeds")], &fails("CallFailed"), false);
-        assert!(warnings.len() == 1 && warnings[0].contains("waits until it succeeds"), "{warnings:?}");
-        let warnings = misgivings(&[glimpse("reverts"), glimpse("reverts")], &fails("CallFailed"), false);
-        assert!(warnings.len() == 1 && warnings[0].contains("every time"), "{warnings:?}");
-        assert!(misgivings(&[glimpse("succeeds")], &EXECUTES, false).is_empty());
-    }
-
-    #[test]
-    fn repetition_and_failing_payment_are_warned_of() {
-        assert!(misgivings(&[glimpse("succeeds")], &EXECUTES, true)[0].contains("twice in a row"));
-        let unpaid = misgivings(&[glimpse("succeeds")], &fails("InsufficientPayment"), false);
-        assert!(unpaid[0].contains("InsufficientPayment"), "{unpaid:?}");
-        assert!(misgivings(&[glimpse("succeeds")], &fails("InsufficientAuto"), false).is_empty());
-    }
-
-    #[test]
-    fn missing_auto_names_the_command_that_helps() {
-        let one = "1auto".parse::<Auto>().unwrap().0;
-        let funds = |balance: u64, allowance: u64| AutoFunds {
-            balance: one * U256::from(balance),
-            allowance: one * U256::from(allowance),
-        };
-        let fee = one * U256::from(3);
-        assert_eq!(auto_warning(funds(3, 3), fee), None);
-        assert!(auto_warning(funds(9, 1), fee).unwrap().contains("errand auto approve 6auto"));
-        assert!(auto_warning(funds(1, 9), fee).unwrap().contains("get AUTO"));
-    }
 
     #[test]
     fn amounts_beyond_112_bits_are_refused() {

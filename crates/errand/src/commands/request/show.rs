@@ -23,6 +23,7 @@ use serde_json::Value;
   errand request show 7 --json")]
 pub(crate) struct Show {
     /// Number of the Request
+    #[arg(value_parser = super::request_id)]
     id: RequestId,
 }
 

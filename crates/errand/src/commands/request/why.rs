@@ -32,9 +32,10 @@ const SHOWN_SLOTS: usize = 20;
   errand request why 7 --json")]
 pub(crate) struct Why {
     /// Number of the Request
+    #[arg(value_parser = super::request_id)]
     id: RequestId,
     /// Who would execute it. Default: the key's account, or whoever is selected
-    #[arg(long, value_name = "ADDRESS", env = "ERRAND_EXECUTOR")]
+    #[arg(long, value_name = "ADDRESS", env = "ERRAND_EXECUTOR", value_parser = crate::calldata::address)]
     executor: Option<Address>,
     /// Explain it as of the state after this block, which takes a node that still has it. Default: the head
     #[arg(long, value_name = "NUMBER", env = "ERRAND_BLOCK")]
@@ -71,14 +72,16 @@ impl Why {
         let (head, now) = self.moment(&session).await?;
         let record = history::record_at(&session, self.id, head.number).await?;
         record.require_outstanding()?;
-        let executor = match executor {
-            Some(executor) => executor,
+        let named = match executor {
+            Some(executor) => Some(executor),
             None => {
                 let at = head.number.into();
                 let gate = session.registry().gate().block(at).call().await.asking("the gate")?;
-                selected_executor(&session, gate, at).await?.unwrap_or(record.entry.request.user)
+                selected_executor(&session, gate, at).await?
             }
         };
+        // Somebody has to be asked for: where nobody is selected, the user is as good as any.
+        let executor = named.unwrap_or(record.entry.request.user);
         let progress = Progress::spinner("simulating");
         let mut simulator = simulator_at(&session, self.judgement.fork, head).await?;
         let policy = self.judgement.policy(executor);
@@ -87,7 +90,7 @@ impl Why {
             .wrap_err_with(|| format!("Request {} cannot be simulated", self.id))?;
         drop(progress);
         session.format.print(&explanation_json(&explanation, &record.entry, executor), || {
-            explanation_text(&session, &explanation, &record.entry, executor)
+            explanation_text(&session, &explanation, &record.entry, named)
         })
     }
 }
@@ -155,13 +158,15 @@ fn explanation_text(
     session: &Session,
     explanation: &Explanation,
     entry: &Outstanding,
-    executor: Address,
+    executor: Option<Address>,
 ) -> String {
+    let executor =
+        executor.map_or_else(|| "whoever comes first".to_owned(), |executor| session.address_text(executor));
     let (outcome, reason) = verdict_text(&explanation.verdict);
     let mut rows = vec![
         ("request", format!("{}, on the state after block {}", explanation.id, explanation.head.number)),
         ("call", reason.map_or_else(|| outcome.to_owned(), |reason| format!("{outcome}: {reason}"))),
-        ("executor", format!("{}: {}", session.address_text(executor), turn_text(&explanation.turn))),
+        ("executor", format!("{executor}: {}", turn_text(&explanation.turn))),
         ("gate", session.address_text(explanation.gate)),
     ];
     rows.push((

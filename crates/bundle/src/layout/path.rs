@@ -195,8 +195,10 @@ pub(crate) fn elementary(ty: &Type) -> Result<DynSolType, LayoutError> {
         let bytes = usize::try_from(ty.number_of_bytes).map_err(|_| unsupported())?;
         return Ok(DynSolType::Uint(bytes * 8));
     }
-    match DynSolType::parse(label) {
-        Ok(
+    // The parser takes `Contract.Name` for an enum of one byte; here it is a user-defined value type.
+    match DynSolType::parse(label).map(|found| (found.sol_type_name() == label, found)) {
+        Ok((
+            true,
             found @ (DynSolType::Bool
             | DynSolType::Int(_)
             | DynSolType::Uint(_)
@@ -204,7 +206,7 @@ pub(crate) fn elementary(ty: &Type) -> Result<DynSolType, LayoutError> {
             | DynSolType::Address
             | DynSolType::String
             | DynSolType::Bytes),
-        ) => Ok(found),
+        )) => Ok(found),
         _ => Err(unsupported()),
     }
 }

@@ -2,7 +2,7 @@
 
 use alloy::primitives::{Address, B256, Bytes, TxKind, U256};
 use revm::{
-    Context, ExecuteCommitEvm, ExecuteEvm, MainBuilder, MainContext, MainnetEvm,
+    Context, ExecuteCommitEvm, MainBuilder, MainContext, MainnetEvm,
     context::{TxEnv, result::ExecutionResult},
     database::{CacheDB, EmptyDB},
     handler::MainnetContext,

@@ -15,10 +15,14 @@
 
 pub mod action;
 pub mod artifact;
+pub mod bundle;
 pub mod config;
 pub mod create3;
+pub mod diff;
+pub mod file;
 pub mod header;
 pub mod layout;
+pub mod plan;
 pub mod project;
 pub mod tree;
 

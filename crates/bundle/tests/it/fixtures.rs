@@ -1,10 +1,12 @@
 //! Artifacts of `tests/fixtures`, and a place for projects.
 
-use alloy::primitives::{Address, address};
+use alloy::primitives::{Address, B256, address};
 use errand_bundle::{
     config::Config,
+    plan::Existing,
     project::{Project, Site},
 };
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The JSON of an artifact.
 pub(crate) fn artifact(name: &str) -> Option<String> {
@@ -44,4 +46,34 @@ pub(crate) fn config(contracts: &str) -> Config {
 
 pub(crate) fn project(contracts: &str) -> Project {
     Project::new(&config(contracts), site(), &artifact).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// What is there, as far as a test says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Chain {
+    pub(crate) code: BTreeSet<Address>,
+    pub(crate) implementations: BTreeMap<Address, Address>,
+    pub(crate) slots: BTreeMap<(Address, B256), B256>,
+    /// answers nothing
+    pub(crate) silent: bool,
+    /// answers only these questions: accounts, proxies, slots
+    #[allow(clippy::type_complexity)]
+    pub(crate) only: Option<(BTreeSet<Address>, BTreeSet<Address>, BTreeSet<(Address, B256)>)>,
+}
+
+impl Existing for Chain {
+    fn has_code(&self, account: Address) -> Option<bool> {
+        let answers = self.only.as_ref().is_none_or(|(accounts, ..)| accounts.contains(&account));
+        (!self.silent && answers).then(|| self.code.contains(&account))
+    }
+
+    fn implementation(&self, proxy: Address) -> Option<Address> {
+        let answers = self.only.as_ref().is_none_or(|(_, proxies, _)| proxies.contains(&proxy));
+        (!self.silent && answers).then(|| self.implementations.get(&proxy).copied().unwrap_or_default())
+    }
+
+    fn slot(&self, account: Address, slot: B256) -> Option<B256> {
+        let answers = self.only.as_ref().is_none_or(|(.., slots)| slots.contains(&(account, slot)));
+        (!self.silent && answers).then(|| self.slots.get(&(account, slot)).copied().unwrap_or_default())
+    }
 }

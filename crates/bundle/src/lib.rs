@@ -22,6 +22,7 @@ pub mod diff;
 pub mod file;
 pub mod header;
 pub mod layout;
+pub mod market;
 pub mod plan;
 pub mod project;
 pub mod tree;

@@ -147,6 +147,9 @@ impl Game<'_> {
             let lock_seconds = self.params.lock_seconds;
             if let Some(lock) = self.lock.as_mut().filter(|lock| now <= lock.at + lock_seconds) {
                 lock.congested = true;
+                if let Some(until) = self.cooling.get_mut(lock.agent) {
+                    *until = lock.at + 2 * lock_seconds;
+                }
             }
             return None;
         }
@@ -240,7 +243,7 @@ impl Game<'_> {
         let chance = self.params.cancel_min_seconds..=self.params.cancel_max_seconds;
         let holder = self
             .live(now)
-            .filter(|lock| lock.begun || chance.contains(&(now - lock.at)))
+            .filter(|lock| self.last_worker == Some(lock.agent) || chance.contains(&(now - lock.since)))
             .map(|lock| lock.agent);
         if let Some(to) = holder.or(self.last_worker) {
             self.transfer(to, self.params.user_bond);
@@ -251,11 +254,8 @@ impl Game<'_> {
     fn settle(&mut self) {
         let Some(lock) = self.lock.as_mut().filter(|lock| !lock.settled) else { return };
         lock.settled = true;
-        let Lock { agent, at, congested, .. } = *lock;
+        let Lock { agent, congested, .. } = *lock;
         if congested {
-            if let Some(until) = self.cooling.get_mut(agent) {
-                *until = at + 2 * self.params.lock_seconds;
-            }
             return;
         }
         self.transfer(agent, -self.params.executor_bond);

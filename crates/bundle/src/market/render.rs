@@ -123,6 +123,8 @@ fn panel(
     chart
         .configure_mesh()
         .disable_y_mesh()
+        .x_labels(10)
+        .max_light_lines(1)
         .y_labels(bars.len())
         .y_label_formatter(&label)
         .label_style(("sans-serif", 11))

@@ -9,6 +9,7 @@ mod config;
 mod evm;
 mod file;
 mod fixtures;
+mod market;
 mod plan;
 mod project;
 mod storage;

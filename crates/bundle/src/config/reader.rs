@@ -210,7 +210,7 @@ fn table(text: &str, table: &DeTable<'_>) -> Data {
 fn convert(text: &str, value: &Spanned<DeValue<'_>>) -> Value {
     let data = match value.get_ref() {
         DeValue::String(content) => Data::Text(content.to_string()),
-        DeValue::Integer(number) => Data::Integer(number.to_string()),
+        DeValue::Integer(number) => Data::Integer(number.to_string().replace('_', "")),
         DeValue::Boolean(value) => Data::Bool(*value),
         DeValue::Array(values) => Data::Array(values.iter().map(|value| convert(text, value)).collect()),
         DeValue::Table(inner) => table(text, inner),

@@ -71,7 +71,8 @@ pub(crate) fn value(
             Ok(parsed)
         }
         (DynSolType::Uint(_) | DynSolType::Int(_), Data::Text(text) | Data::Integer(text)) => {
-            ty.coerce_str(text).map_err(|error| value.bad(ty.sol_type_name(), error))
+            let digits = text.replace('_', "");
+            ty.coerce_str(&digits).map_err(|error| value.bad(ty.sol_type_name(), error))
         }
         (DynSolType::Function, _) => Err(value.bad("function", "function types are not supported")),
         _ => Err(value.bad(ty.sol_type_name(), format!("it is {}", value.found()))),

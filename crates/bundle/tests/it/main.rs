@@ -6,6 +6,7 @@
 mod actions;
 mod bundle;
 mod config;
+mod docs;
 mod evm;
 mod file;
 mod fixtures;

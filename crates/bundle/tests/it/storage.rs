@@ -69,7 +69,7 @@ fn elementary_variables_packed_or_not() {
     let word = b256!("0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20");
     let mut written = Written::new(&format!(
         r#"
-        inherited = 18446744073709551615
+        inherited = 18_446_744_073_709_551_615
         signed = -5
         flag = true
         mode = 2

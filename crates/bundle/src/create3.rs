@@ -22,7 +22,7 @@ pub fn address_of(deployer: Address, salt: B256) -> Address {
 pub struct Template<'a> {
     /// the name that others refer to it by
     pub name: &'a str,
-    /// hash of creation code and constructor arguments, every reference in them being the name's stand-in
+    /// hash of creation code and constructor arguments, with a [`stand_in`] for every address that is not known yet
     pub code_hash: B256,
 }
 
@@ -43,7 +43,8 @@ pub fn salt(name: &str, closure: B256) -> B256 {
     keccak256((name, closure).abi_encode_params())
 }
 
-/// What stands for a contract's address in a template: the last 20 bytes of `keccak256("errand.reference." ++ name)`.
-pub fn stand_in(name: &str) -> Address {
-    Address::from_word(keccak256(format!("errand.reference.{name}")))
+/// What stands for an address in a template: the last 20 bytes of `keccak256("errand.reference." ++ what)`, `what` being
+/// a contract's name, followed by `.proxy` or `.implementation` where it has a proxy.
+pub fn stand_in(what: &str) -> Address {
+    Address::from_word(keccak256(format!("errand.reference.{what}")))
 }

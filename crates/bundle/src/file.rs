@@ -56,7 +56,9 @@ pub enum FileError {
     #[error("the format is `{0}`, not `{FORMAT}`")]
     UnknownFormat(String),
     /// A name that would trouble a terminal.
-    #[error("the name of action {index} is longer than {MAX_NAME} or has control characters")]
+    #[error(
+        "the name of action {index} is longer than {MAX_NAME}, or not all letters, digits and ASCII signs"
+    )]
     BadName {
         /// of the action
         index: usize,
@@ -124,7 +126,7 @@ struct JsonAction {
 pub fn write(bundle: &Bundle) -> Result<String, FileError> {
     let h = bundle.header.clone();
     let actions = bundle.actions.iter().zip(&bundle.names).map(|(action, name)| JsonAction {
-        name: name.clone(),
+        name: plain(name),
         kind: action.kind.name().to_owned(),
         target: action.target,
         gas: action.gas,
@@ -160,11 +162,9 @@ pub fn read(bytes: &[u8], max_bytes: usize) -> Result<Published, FileError> {
         return Err(FileError::TooLarge { size: bytes.len(), max: max_bytes });
     }
     let json: Json =
-        serde_json::from_slice(bytes).map_err(|error| FileError::Malformed(error.to_string()))?;
+        serde_json::from_slice(bytes).map_err(|error| FileError::Malformed(plain(&error.to_string())))?;
     if json.format != FORMAT {
-        return Err(FileError::UnknownFormat(
-            json.format.chars().filter(|c| !c.is_control()).take(64).collect(),
-        ));
+        return Err(FileError::UnknownFormat(plain(&json.format)));
     }
     if json.actions.len() > MAX_ACTIONS {
         return Err(TotalsError::TooManyActions { count: json.actions.len() }.into());
@@ -172,7 +172,7 @@ pub fn read(bytes: &[u8], max_bytes: usize) -> Result<Published, FileError> {
     let (mut actions, mut names) = (Vec::with_capacity(json.actions.len()), Vec::new());
     for (index, action) in json.actions.into_iter().enumerate() {
         let JsonAction { name, kind, target, gas, data } = action;
-        if name.chars().any(char::is_control) || name.chars().count() > MAX_NAME {
+        if !name.chars().all(is_plain) || name.chars().count() > MAX_NAME {
             return Err(FileError::BadName { index });
         }
         let kind = ActionKind::from_name(&kind)
@@ -201,6 +201,16 @@ pub fn read(bytes: &[u8], max_bytes: usize) -> Result<Published, FileError> {
     }
     let (chain_id, manager, nonce) = (json.chain_id, json.manager, json.nonce);
     Ok(Published { chain_id, manager, nonce, id, header, actions, names })
+}
+
+/// Whether a character shows what it is: none that clears a terminal, is invisible or turns the text round.
+fn is_plain(c: char) -> bool {
+    c == ' ' || c.is_ascii_graphic() || c.is_alphanumeric()
+}
+
+/// The text as it may be shown.
+fn plain(text: &str) -> String {
+    text.chars().take(MAX_NAME).map(|c| if is_plain(c) { c } else { '?' }).collect()
 }
 
 impl Published {

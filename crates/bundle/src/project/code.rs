@@ -139,10 +139,7 @@ pub(super) fn closures(codes: &[Code<'_>]) -> Result<Closures, ConfigError> {
                 return Err(ConfigError::new(at, Problem::UnknownReference { name: name.into(), known }));
             }
             found.insert(name.to_owned());
-            Ok(match reference {
-                Reference::Contract(name) => create3::stand_in(name),
-                Reference::Implementation(name) => create3::stand_in(&format!("{name}.implementation")),
-            })
+            Ok(stand_in(codes, reference))
         })?;
         hashes.insert(code.contract.name.clone(), keccak256(&template));
         references.insert(code.contract.name.clone(), found);
@@ -157,6 +154,22 @@ pub(super) fn closures(codes: &[Code<'_>]) -> Result<Closures, ConfigError> {
     });
     let closures = closures.collect();
     Ok(Closures { references, closures })
+}
+
+/// What a reference is in a template. It says what is referred to: a proxy that the file names is its address, and what
+/// changes its kind changes what its name leads to.
+fn stand_in(codes: &[Code<'_>], reference: &Reference) -> Address {
+    let name = reference.name();
+    let kind = codes.iter().find(|code| code.contract.name == name).map(|code| code.contract.kind);
+    match (reference, kind) {
+        (Reference::Implementation(_), _) => create3::stand_in(&format!("{name}.implementation")),
+        (Reference::Contract(_), Some(Kind::ChugSplash { proxy: None })) => {
+            create3::stand_in(&format!("{name}.proxy"))
+        }
+        (Reference::Contract(_), kind) => {
+            kind.and_then(|kind| kind.given_proxy()).unwrap_or_else(|| create3::stand_in(name))
+        }
+    }
 }
 
 /// `start` and all it refers to, directly or not.

@@ -306,7 +306,9 @@ fn calls_that_cannot_be_made() {
         call(&format!("{token}function = \"mint(address)\"\ndata = \"0x\"")).0,
         Problem::Conflict(_)
     ));
-    assert!(matches!(call(token).0, Problem::Conflict(_)));
+    let (conflict, at) = call(token);
+    assert!(matches!(conflict, Problem::Conflict(_)));
+    assert!(at.starts_with("[[calls]]"), "{at}");
     let stranger = "target = \"0x0000000000000000000000000000000000000011\"\nfunction = \"mint\"";
     assert!(matches!(call(stranger).0, Problem::BadFunction { .. }));
     let (value, _) = call(&format!("{token}value = 5"));

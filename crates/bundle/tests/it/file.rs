@@ -125,7 +125,20 @@ fn strangers_are_not_believed() {
     // a name that would redraw the signer's terminal
     let error = tampered(|json| json["actions"][2]["name"] = "\u{1b}[2Jall is well".into());
     assert_eq!(error, FileError::BadName { index: 2 });
+    let error = tampered(|json| json["\u{1b}[2J"] = 1.into());
+    assert!(matches!(error, FileError::Malformed(ref why) if !why.contains('\u{1b}')), "{error}");
+    // or turn it round
+    let error = tampered(|json| json["actions"][0]["name"] = "Vault\u{202e}tluaV".into());
+    assert_eq!(error, FileError::BadName { index: 0 });
     assert_eq!(tampered(|json| json["actions"] = json!([])), FileError::Actions(TotalsError::NoActions));
+}
+
+#[test]
+fn what_is_published_can_be_read_whatever_its_names_are() {
+    let mut odd = made(b"code");
+    odd.names = vec!["a\u{1b}[2J".into(), "b\u{202e}".into(), "n".repeat(5000), "Vault.names['é']".into()];
+    let names = read(write(&odd).unwrap().as_bytes(), DEFAULT_MAX_BYTES).unwrap().names;
+    assert_eq!(names, ["a?[2J".to_owned(), "b?".into(), "n".repeat(1024), "Vault.names['é']".into()]);
 }
 
 #[test]

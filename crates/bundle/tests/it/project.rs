@@ -100,6 +100,23 @@ fn an_argument_is_part_of_the_template_and_proxies_stay_where_they_are() {
 }
 
 #[test]
+fn another_proxy_or_kind_behind_a_reference_is_another_template() {
+    // What refers to Token has the address of its proxy in its code.
+    let elsewhere = CIRCLE.replace("00011\"", "00012\"");
+    let plain = CIRCLE
+        .replace("\"transparent\"", "\"plain\"")
+        .replace("proxy = \"0x0000000000000000000000000000000000000011\"", "");
+    let fresh =
+        plain.replace("[contracts.Token]\nkind = \"plain\"", "[contracts.Token]\nkind = \"chugsplash\"");
+    for other in [elsewhere, plain, fresh] {
+        assert_ne!(other, CIRCLE);
+        let pairs = salts(CIRCLE, None).into_iter().zip(salts(&other, None));
+        let changed: Vec<String> = pairs.filter(|(a, b)| a.1 != b.1).map(|(a, _)| a.0).collect();
+        assert_eq!(changed, ["Controller", "Lens", "Vault"], "{other}");
+    }
+}
+
+#[test]
 fn nothing_changes_when_nothing_changes() {
     assert_eq!(salts(CIRCLE, None), salts(CIRCLE, None));
     // storage and calls are no part of creation code

@@ -4,22 +4,32 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What each crate may depend on, beside crates that are not ours. A crate that is not named here fails.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("errand-types", &[]),
     ("errand-bindings", &["errand-types"]),
+    ("errand-bundle", &["errand-types"]),
     ("errand-journal", &["errand-types"]),
     ("errand-sim", &["errand-types"]),
     ("errand-chain", &["errand-types", "errand-bindings"]),
     ("errand-submit", &["errand-types", "errand-chain", "errand-journal"]),
     (
         "errand-keeper",
-        &["errand-types", "errand-bindings", "errand-chain", "errand-journal", "errand-sim", "errand-submit"],
+        &[
+            "errand-types",
+            "errand-bindings",
+            "errand-bundle",
+            "errand-chain",
+            "errand-journal",
+            "errand-sim",
+            "errand-submit",
+        ],
     ),
     (
         "errand",
         &[
             "errand-types",
             "errand-bindings",
+            "errand-bundle",
             "errand-chain",
             "errand-journal",
             "errand-sim",
@@ -31,7 +41,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
 ];
 
 /// Crates that do no I/O: none of these may be among their dependencies.
-const PURE: [&str; 2] = ["errand-types", "errand-sim"];
+const PURE: [&str; 3] = ["errand-types", "errand-sim", "errand-bundle"];
 const IO: [&str; 5] = ["tokio", "reqwest", "hyper", "rusqlite", "futures"];
 
 #[test]

@@ -199,6 +199,8 @@ impl<'a> Account<'a> {
     async fn submitter(&self) -> Result<Submitter> {
         let identity = Identity {
             chain_id: self.session.endpoint.chain_id(),
+            // in memory only: it is never opened again, on this chain or another
+            genesis: B256::ZERO,
             registry: Address::ZERO,
             account: self.address(),
         };

@@ -17,7 +17,7 @@ pub enum JournalError {
         /// The process that holds it, where it is known.
         pid: Option<u32>,
     },
-    /// The journal belongs to another chain, Registry or account.
+    /// The journal belongs to another chain, to one that was begun anew, or to another Registry or account.
     #[error("the journal {path} belongs to {found}, not to {expected}; use another file for this one")]
     OtherIdentity {
         /// The file.

@@ -27,6 +27,8 @@ const IDLE: Duration = Duration::from_millis(100);
 pub struct Identity {
     /// The chain.
     pub chain_id: u64,
+    /// The hash of its block 0: a chain that was begun anew has the same id, and nonces of its own.
+    pub genesis: B256,
     /// The Registry whose work it holds; zero for transactions that belong to none.
     pub registry: Address,
     /// The account that sends.
@@ -35,7 +37,8 @@ pub struct Identity {
 
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "account {} on chain {} with Registry {}", self.account, self.chain_id, self.registry)
+        let Self { chain_id, genesis, registry, account } = self;
+        write!(f, "account {account} on chain {chain_id} (block 0 is {genesis}) with Registry {registry}")
     }
 }
 

@@ -84,12 +84,13 @@ fn another_name_for_the_same_file_does_not_get_around_the_lock() {
 }
 
 #[test]
-fn the_journal_of_another_chain_registry_or_account_is_refused_by_name() {
+fn the_journal_of_another_chain_genesis_registry_or_account_is_refused_by_name() {
     let (_directory, path) = place();
     drop(Journal::open(&path, IDENTITY).unwrap());
     let zero = Default::default();
     for other in [
         Identity { chain_id: 1, ..IDENTITY },
+        Identity { genesis: Default::default(), ..IDENTITY },
         Identity { registry: zero, ..IDENTITY },
         Identity { account: zero, ..IDENTITY },
     ] {

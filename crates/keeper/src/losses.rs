@@ -94,7 +94,12 @@ mod tests {
     use errand_journal::Identity;
 
     fn journal() -> Journal {
-        let identity = Identity { chain_id: 1, registry: Address::ZERO, account: Address::ZERO };
+        let identity = Identity {
+            chain_id: 1,
+            genesis: Default::default(),
+            registry: Address::ZERO,
+            account: Address::ZERO,
+        };
         Journal::in_memory(identity).unwrap()
     }
 

@@ -37,7 +37,12 @@ async fn in_pool(provider: &DynProvider) -> u64 {
 async fn on_a_small_disk(arguments: &str) {
     let [url, directory, account, key] = arguments.split('|').collect::<Vec<_>>().try_into().unwrap();
     let provider = ProviderBuilder::default().connect_http(url.parse().unwrap()).erased();
-    let identity = Identity { chain_id: 31337, registry: Address::ZERO, account: account.parse().unwrap() };
+    let identity = Identity {
+        chain_id: 31337,
+        genesis: Default::default(),
+        registry: Address::ZERO,
+        account: account.parse().unwrap(),
+    };
     let directory = PathBuf::from(directory);
     let (path, ballast) = (directory.join("journal.db"), directory.join("ballast"));
     let journal = Journal::open(&path, identity).unwrap();

@@ -4,7 +4,7 @@
 mod common;
 
 use alloy::{
-    primitives::Address,
+    primitives::{Address, B256},
     providers::{Provider, ProviderBuilder},
     signers::local::PrivateKeySigner,
 };
@@ -20,7 +20,12 @@ async fn crash(arguments: &str) {
     let [point, url, journal, account, key] = arguments.split('|').collect::<Vec<_>>().try_into().unwrap();
     let point = CrashPoint::ALL[point.parse::<usize>().unwrap()];
     let provider = ProviderBuilder::default().connect_http(url.parse().unwrap()).erased();
-    let identity = Identity { chain_id: 31337, registry: Address::ZERO, account: account.parse().unwrap() };
+    let identity = Identity {
+        chain_id: 31337,
+        genesis: B256::ZERO,
+        registry: Address::ZERO,
+        account: account.parse().unwrap(),
+    };
     let journal = Journal::open(journal, identity).unwrap();
     let wallet = key.parse::<PrivateKeySigner>().unwrap().into();
     let hook = Arc::new(move |passed| {

@@ -84,6 +84,27 @@ fn a_keeper_executes_stops_when_asked_and_tells_what_it_did() {
 }
 
 #[test]
+fn the_journal_of_a_chain_that_was_begun_anew_is_refused() {
+    let chain = Chain::own();
+    let journal = chain.home().join("journal.sqlite");
+    let mut command = chain.signing(3);
+    let keeper = Running::start(command.args(["keeper", "run", "--journal"]).arg(&journal));
+    wait(&chain, "the journal", || journal.exists().then_some(()));
+    assert_eq!(keeper.stop().0, Some(0));
+
+    // The same id, the same contracts at the same addresses: only block 0 is another.
+    let anew = Chain::own();
+    assert_eq!(anew.address("Registry"), chain.address("Registry"));
+    for command in ["run", "check"] {
+        let mut keeper = anew.signing(3);
+        run(keeper.args(["keeper", command, "--journal"]).arg(&journal))
+            .failed(1, &["belongs to", "block 0 is", "begun anew", "--journal PATH"]);
+    }
+    let mut keeper = chain.signing(3);
+    run(keeper.args(["keeper", "check", "--journal"]).arg(&journal)).ok();
+}
+
+#[test]
 fn a_dry_run_tells_the_profit_and_sends_nothing() {
     let chain = Chain::own();
     let id = chain.register(1).to_string();

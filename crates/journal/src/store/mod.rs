@@ -134,9 +134,10 @@ impl Store {
 mod tests {
     use super::*;
     use crate::{Batch, NewIntent};
-    use alloy::primitives::{Address, Bytes};
+    use alloy::primitives::{Address, B256, Bytes};
 
-    const IDENTITY: Identity = Identity { chain_id: 1, registry: Address::ZERO, account: Address::ZERO };
+    const IDENTITY: Identity =
+        Identity { chain_id: 1, genesis: B256::ZERO, registry: Address::ZERO, account: Address::ZERO };
 
     #[test]
     fn a_full_disk_is_an_error_and_writing_goes_on_when_there_is_space_again() {

@@ -111,9 +111,10 @@ fn fill(db: &mut Connection, identity: Identity) -> Result<(), Fault> {
     db.pragma_update(None, "application_id", APPLICATION_ID)?;
     schema::migrate(db, STEPS)?;
     db.execute(
-        "INSERT INTO identity (one, chain_id, registry, account, sum) VALUES (1, ?1, ?2, ?3, ?4)",
+        "INSERT INTO identity (one, chain_id, genesis, registry, account, sum) VALUES (1, ?1, ?2, ?3, ?4, ?5)",
         (
             identity.chain_id.cast_signed(),
+            identity.genesis.as_slice(),
             identity.registry.as_slice(),
             identity.account.as_slice(),
             identity_sum(&identity),
@@ -202,13 +203,14 @@ fn connect(path: &Path) -> Result<Connection, Fault> {
 }
 
 fn identity_of(db: &Connection) -> Result<Identity, Fault> {
-    let row = db.query_row("SELECT chain_id, registry, account, sum FROM identity", [], |row| {
+    let row = db.query_row("SELECT chain_id, genesis, registry, account, sum FROM identity", [], |row| {
         let identity = Identity {
             chain_id: row.get::<_, i64>(0)?.cast_unsigned(),
-            registry: row.get::<_, [u8; 20]>(1)?.into(),
-            account: row.get::<_, [u8; 20]>(2)?.into(),
+            genesis: row.get::<_, [u8; 32]>(1)?.into(),
+            registry: row.get::<_, [u8; 20]>(2)?.into(),
+            account: row.get::<_, [u8; 20]>(3)?.into(),
         };
-        Ok((identity, row.get::<_, [u8; 8]>(3)?))
+        Ok((identity, row.get::<_, [u8; 8]>(4)?))
     });
     match row? {
         (identity, sum) if sum == identity_sum(&identity) => Ok(identity),
@@ -217,7 +219,7 @@ fn identity_of(db: &Connection) -> Result<Identity, Fault> {
 }
 
 fn identity_sum(identity: &Identity) -> [u8; 8] {
-    let sum = Sum::of("identity").u64(identity.chain_id);
+    let sum = Sum::of("identity").u64(identity.chain_id).bytes(identity.genesis.as_slice());
     sum.bytes(identity.registry.as_slice()).bytes(identity.account.as_slice()).finish()
 }
 

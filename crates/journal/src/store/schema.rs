@@ -12,7 +12,7 @@ pub(super) const APPLICATION_ID: i32 = 0x4552_4e44;
 pub(super) const STEPS: &[&str] = &["
     CREATE TABLE identity (
         one INTEGER PRIMARY KEY CHECK (one = 1),
-        chain_id INTEGER NOT NULL, registry BLOB NOT NULL, account BLOB NOT NULL, sum BLOB NOT NULL
+        chain_id INTEGER NOT NULL, genesis BLOB NOT NULL, registry BLOB NOT NULL, account BLOB NOT NULL, sum BLOB NOT NULL
     ) STRICT;
     CREATE TABLE intents (
         id INTEGER PRIMARY KEY AUTOINCREMENT,

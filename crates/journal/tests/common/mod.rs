@@ -11,8 +11,12 @@ use errand_journal::{
 use errand_types::{RequestId, WorkId};
 
 pub(crate) const ACCOUNT: Address = Address::repeat_byte(0xaa);
-pub(crate) const IDENTITY: Identity =
-    Identity { chain_id: 31337, registry: Address::repeat_byte(0x11), account: ACCOUNT };
+pub(crate) const IDENTITY: Identity = Identity {
+    chain_id: 31337,
+    genesis: B256::repeat_byte(0x22),
+    registry: Address::repeat_byte(0x11),
+    account: ACCOUNT,
+};
 
 pub(crate) fn work(number: u64) -> WorkId {
     RequestId(number).into()

@@ -222,6 +222,7 @@ impl Stage {
     pub(crate) fn journal(&self, executor: u32, folder: &Path) -> Journal {
         let identity = Identity {
             chain_id: 31_337,
+            genesis: B256::ZERO,
             registry: self.contracts.registry,
             account: self.anvil.account(executor).unwrap(),
         };

@@ -64,7 +64,7 @@ impl Bed {
     }
 
     pub(crate) fn identity(&self) -> Identity {
-        Identity { chain_id: 31337, registry: Address::ZERO, account: self.account }
+        Identity { chain_id: 31337, genesis: B256::ZERO, registry: Address::ZERO, account: self.account }
     }
 
     pub(crate) fn journal(&self) -> Journal {

@@ -48,7 +48,7 @@ impl Check {
         let path = self.journal.path(session.endpoint.chain_id(), executor)?;
         // Looking leaves no trace: a journal is made by the keeper that uses it.
         let in_flight = if path.exists() {
-            let journal = self.journal.open(&session, executor)?;
+            let journal = self.journal.open(&session, executor).await?;
             Some(journal.unsettled().map_err(|error| journal_problem(&error))?.len())
         } else {
             JournalArgs::check_place(&path)?;

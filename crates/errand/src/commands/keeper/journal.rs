@@ -45,8 +45,8 @@ impl JournalArgs {
     }
 
     /// Opens the file, or makes it.
-    pub(super) fn open(&self, session: &Session, account: Address) -> Result<Journal> {
-        let identity = identity(session, account);
+    pub(super) async fn open(&self, session: &Session, account: Address) -> Result<Journal> {
+        let identity = identity(session, account).await?;
         let path = self.path(identity.chain_id, account)?;
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             fs::create_dir_all(folder).wrap_err_with(|| {
@@ -59,8 +59,13 @@ impl JournalArgs {
 }
 
 /// What a journal of this account on this chain is for.
-pub(super) fn identity(session: &Session, account: Address) -> Identity {
-    Identity { chain_id: session.endpoint.chain_id(), registry: session.contracts.registry, account }
+pub(super) async fn identity(session: &Session, account: Address) -> Result<Identity> {
+    Ok(Identity {
+        chain_id: session.endpoint.chain_id(),
+        genesis: session.block_head(0).await?.hash,
+        registry: session.contracts.registry,
+        account,
+    })
 }
 
 /// What to do about a journal that cannot be used.
@@ -68,6 +73,12 @@ pub(super) fn journal_problem(error: &JournalError) -> Report {
     let hint = match error {
         JournalError::InUse { .. } => {
             "stop the other keeper, or give this one a key and a journal of its own"
+        }
+        JournalError::OtherIdentity { found, expected, .. }
+            if (Identity { genesis: expected.genesis, ..**found }) == **expected =>
+        {
+            "the chain was begun anew since, and what this journal knows is gone: remove the file, or name another \
+             one with --journal PATH"
         }
         JournalError::OtherIdentity { .. } => "name another file with --journal PATH",
         JournalError::Newer { .. } => "use the newer program",

@@ -82,9 +82,10 @@ impl Run {
         let policy = self.judgement.policy(executor);
         let journal = if self.dry_run {
             // A rehearsal must not stand in the way of the real keeper.
-            Journal::in_memory(identity(&session, executor)).map_err(|error| journal_problem(&error))?
+            Journal::in_memory(identity(&session, executor).await?)
+                .map_err(|error| journal_problem(&error))?
         } else {
-            self.journal.open(&session, executor)?
+            self.journal.open(&session, executor).await?
         };
         let sender = signer.filter(|_| !self.dry_run).map(|signer| Sender {
             wallet: EthereumWallet::from(signer),

@@ -10,6 +10,7 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
 };
 use tempfile::TempDir;
 
@@ -49,6 +50,22 @@ fn a_second_handle_in_the_same_process_is_refused() {
     assert!(matches!(&error, JournalError::InUse { pid: Some(pid), .. } if *pid == own), "{error}");
     drop(copy);
     Journal::open(&path, IDENTITY).unwrap();
+}
+
+#[test]
+fn a_process_that_is_being_started_does_not_hold_the_journal() {
+    let (_directory, path) = place();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                Command::new("true").status().unwrap();
+            }
+        });
+        let opened = (0..200).try_for_each(|_| Journal::open(&path, IDENTITY).map(drop));
+        done.store(true, Ordering::Relaxed);
+        opened.unwrap();
+    });
 }
 
 #[test]

@@ -8,7 +8,7 @@ mod schema;
 use crate::{Identity, JournalError};
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 use std::{
-    fs::{File, OpenOptions},
+    fs::OpenOptions,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
@@ -21,7 +21,7 @@ pub(crate) struct Store {
     /// Something was written since the last checkpoint.
     dirty: bool,
     /// Held as long as the database is open; declared last, so that it is released last.
-    _lock: Option<File>,
+    _lock: Option<open::Lock>,
 }
 
 /// What an operation can come to, before it is named for the journal's users.

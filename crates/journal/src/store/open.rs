@@ -63,8 +63,20 @@ fn whole(db: &Connection) -> Result<(), Fault> {
     if found == "ok" { Ok(()) } else { Err(Fault::Damaged(found)) }
 }
 
+/// The lock file beside the journal, held.
+#[derive(Debug)]
+pub(super) struct Lock(File);
+
+impl Drop for Lock {
+    /// Closing the file is not enough: a process that is being started has a copy of the descriptor until its own
+    /// program runs, and the lock would live as long.
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
+}
+
 /// Says clearly who has the journal, which SQLite's own lock cannot.
-fn take_lock(path: &Path) -> Result<File, Fault> {
+fn take_lock(path: &Path) -> Result<Lock, Fault> {
     let at = beside(path, ".lock");
     let io = |source| io_fault(&at, source);
     let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).clone();
@@ -79,7 +91,7 @@ fn take_lock(path: &Path) -> Result<File, Fault> {
         Err(TryLockError::Error(source)) => return Err(io(source)),
     }
     file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(io)?;
-    Ok(file)
+    Ok(Lock(file))
 }
 
 /// Makes the journal under another name and moves it in place when it is complete and on the disk: a file of

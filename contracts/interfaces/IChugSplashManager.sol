@@ -106,19 +106,9 @@ interface IChugSplashManager {
         string uri;
     }
 
-    /// A bundle as it is now.
+    /// How far a bundle is. What does not change is in its header.
     struct BundleInfo {
         Status status;
-        /// the strategies of an approved bundle; zero before
-        address ess;
-        address eps;
-        uint256 maxBaseFee;
-        uint256 maxTxs;
-        uint256 deployCount;
-        uint256 switchCount;
-        bytes32 actionRoot;
-        /// committed gas of all actions
-        uint256 totalGas;
         /// committed gas of those that were executed
         uint256 gasDone;
         /// index of the next action; equal to the number of actions when completed
@@ -176,10 +166,8 @@ interface IChugSplashManager {
     /// @notice Emitted when the owner let `account` propose, or no longer.
     event ProposerSet(address indexed account, bool allowed);
 
-    /// @notice Emitted when a header was committed.
-    event BundleProposed(
-        bytes32 indexed bundleId, address indexed proposer, uint256 nonce, BundleHeader header
-    );
+    /// @notice Emitted when a header was committed; the Registry announces it.
+    event BundleProposed(bytes32 indexed bundleId, address indexed proposer, uint256 nonce);
     /// @notice Emitted when the owner approved and the money was locked.
     event BundleApproved(bytes32 indexed bundleId, uint256 userBond, uint256 budget, uint256 callValue);
     /// @notice Emitted once per transaction that executed; the actions are `firstIndex` and so many after it.
@@ -395,6 +383,9 @@ interface IChugSplashManager {
 
     /// @notice Returns the Registry this manager is of.
     function registry() external view returns (address);
+
+    /// @notice Returns the code that all actors share.
+    function actorImplementation() external view returns (address);
 
     /// @notice Returns the contract that deploys, owns proxies and makes calls for this manager.
     function actor() external view returns (address);

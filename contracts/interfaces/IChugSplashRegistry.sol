@@ -29,6 +29,8 @@ interface IChugSplashRegistry {
     error NotManager(address caller);
     /// @notice Raised when the owner is the zero address.
     error ZeroOwner();
+    /// @notice Raised by the constructor when the managers' code announces at `registry`.
+    error ForeignImplementation(address registry);
 
     /**
      * @notice Creates the manager of `owner` and `salt`, at an address known before. Anybody may, once; the

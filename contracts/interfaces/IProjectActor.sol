@@ -55,11 +55,13 @@ interface IProjectActor {
     /**
      * @notice Performs the switch: all actions or none. Only the manager. ETH that is left goes back to it.
      * @param bundleId remembered with the implementations before, for `rollback`.
-     * @param firstIndex index of the first action, for `ActionFailed`.
+     * @param firstIndex index of the first of `actions`.
+     * @param skip so many of them are none of the switch's.
      */
     function switchOver(
         bytes32 bundleId,
         uint256 firstIndex,
+        uint256 skip,
         address ess,
         address eps,
         IChugSplashManager.Action[] calldata actions

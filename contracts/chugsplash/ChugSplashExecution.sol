@@ -32,7 +32,11 @@ abstract contract ChugSplashExecution is ChugSplashLifeCycle {
     uint256 private constant TOKEN_GAS = 4;
     uint256 private constant FLOOR_TOKEN_GAS = 10;
     /// What comes before and after measuring: dispatch, accounts, event, payment.
-    uint256 private constant TAIL_GAS = 18_000;
+    uint256 private constant TAIL_GAS = 21_050;
+    /// What the EVM refunds for a slot that is cleared.
+    uint256 private constant CLEARING_REFUND = 4800;
+    /// What the event of a completion costs.
+    uint256 private constant COMPLETION_GAS = 1950;
     /// What a call of the actor costs before its callee gets gas.
     uint256 private constant CALL_COST = 2700;
     /// Of what an action reverts with, so much is logged.
@@ -60,6 +64,8 @@ abstract contract ChugSplashExecution is ChugSplashLifeCycle {
         uint256 gasDone;
         /// committed gas of what failed
         uint256 gasFailed;
+        /// gas that completion has refunded
+        uint256 refund;
         bool failed;
         uint256 failedIndex;
         bytes reason;
@@ -93,6 +99,7 @@ abstract contract ChugSplashExecution is ChugSplashLifeCycle {
 
         // Nothing but what TAIL_GAS accounts for may come after this line.
         uint256 gasUsed = run.baseGas + gasStart - gasleft() + TAIL_GAS;
+        gasUsed -= run.refund;
         gasUsed = Math.max(gasUsed, run.floorGas);
         gasUsed = Math.min(gasUsed, run.gasDone + run.gasFailed + run.overhead);
         return (run.done, _charge(b, run, gasUsed, freed));
@@ -156,7 +163,9 @@ abstract contract ChugSplashExecution is ChugSplashLifeCycle {
         }
         uint256 tokens = CalldataGas.tokens(start, words) - (words * 32 - size);
 
-        run.baseGas = TOKEN_GAS * tokens;
+        // The clone copies all call data into memory before the code here runs.
+        words = (msg.data.length + 31) / 32;
+        run.baseGas = TOKEN_GAS * tokens + 6 * words + words * words / 512;
         if (BASE_PAID.asBoolean().tload()) return;
         BASE_PAID.asBoolean().tstore(true);
         run.baseGas += TX_BASE;
@@ -316,13 +325,11 @@ abstract contract ChugSplashExecution is ChugSplashLifeCycle {
             emit BundleStalled(bundleId, msg.sender, run.failedIndex, run.reason);
             _announce(bundleId, Status.STALLED, block.timestamp);
         } else if (next == uint256(b.deployCount) + b.switchCount) {
-            b.status = Status.COMPLETED;
-            activeBundleId = 0;
-            lastCompletedId = bundleId;
-            _endRound(bundleId, b, block.timestamp);
-            freed = uint256(_ledger.callValue) + _ledger.userBond;
-            (_ledger.callValue, _ledger.userBond) = (0, 0);
-            _announce(bundleId, Status.COMPLETED, block.timestamp);
+            Ledger storage l = _ledger;
+            freed = uint256(l.callValue) + l.userBond;
+            (l.callValue, l.userBond) = (0, 0);
+            run.refund = (freed != 0 && l.owed == 0 ? 2 : 1) * CLEARING_REFUND - COMPLETION_GAS;
+            _closeBundle(bundleId, b, Status.COMPLETED);
         }
     }
 
@@ -332,19 +339,16 @@ abstract contract ChugSplashExecution is ChugSplashLifeCycle {
         returns (uint256 payment)
     {
         payment = _price(b, run, gasUsed);
-        Ledger memory l = _ledger;
-        require(payment <= l.budget, PaymentTooHigh(payment, l.budget));
-        l.budget -= payment.toUint88();
-        l.paid += payment.toUint80();
+        Ledger storage l = _ledger;
+        (uint256 free, uint256 left, uint256 paid) = (l.free, l.budget, l.paid);
+        require(payment <= left, PaymentTooHigh(payment, left));
+        (left, paid) = (left - payment, paid + payment);
         bool completed = b.status == Status.COMPLETED;
-        if (completed) {
-            l.free += (freed + l.budget).toUint88();
-            l.budget = 0;
-        }
-        (_ledger.free, _ledger.budget, _ledger.paid) = (l.free, l.budget, l.paid);
+        if (completed) (free, left) = (free + freed + left, 0);
+        (l.free, l.budget, l.paid) = (free.toUint88(), left.toUint88(), paid.toUint80());
 
         emit ActionsExecuted(run.bundleId, msg.sender, run.first, run.done, gasUsed, payment);
-        if (completed) emit BundleCompleted(run.bundleId, msg.sender, l.paid);
+        if (completed) emit BundleCompleted(run.bundleId, msg.sender, paid);
 
         if (payment != 0) _send(msg.sender, payment);
     }

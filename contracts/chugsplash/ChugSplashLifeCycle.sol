@@ -118,14 +118,12 @@ abstract contract ChugSplashLifeCycle is ChugSplashStrategies {
     /// @inheritdoc IChugSplashManager
     function close() external onlyOwner nonReentrant {
         (bytes32 bundleId, Bundle storage b) = _requireStalled();
-        b.status = Status.FAILED;
-        activeBundleId = 0;
         _unlock();
         _releaseBond(address(this));
 
         emit BundleFailed(bundleId, b.stalledIndex);
 
-        _announce(bundleId, Status.FAILED, block.timestamp);
+        _closeBundle(bundleId, b, Status.FAILED);
     }
 
     /// @inheritdoc IChugSplashManager
@@ -133,16 +131,12 @@ abstract contract ChugSplashLifeCycle is ChugSplashStrategies {
         (bytes32 bundleId, Bundle storage b) = _requireActive();
         _settlePause();
         address bondTo = _wronged(bundleId, b);
-
-        if (b.status == Status.APPROVED) _endRound(bundleId, b, block.timestamp);
-        b.status = Status.CANCELLED;
-        activeBundleId = 0;
         _unlock();
         uint256 bond = _releaseBond(bondTo);
 
         emit BundleCancelled(bundleId, bondTo, bond);
 
-        _announce(bundleId, Status.CANCELLED, block.timestamp);
+        _closeBundle(bundleId, b, Status.CANCELLED);
         if (bondTo != address(this) && bond != 0) _push(bondTo, bond);
     }
 

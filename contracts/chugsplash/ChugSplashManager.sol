@@ -70,7 +70,6 @@ contract ChugSplashManager is ChugSplashExecution {
     /// @inheritdoc IChugSplashManager
     function rollback() external onlyOwner nonReentrant {
         _requireNoneActive();
-        bytes32 bundleId = lastCompletedId;
-        emit RolledBack(bundleId, IProjectActor(actor).rollback(bundleId));
+        emit RolledBack(IProjectActor(actor).rollback());
     }
 }

@@ -59,6 +59,8 @@ abstract contract ChugSplashState is IChugSplashManager, Ownable2Step, Reentranc
         uint40 recordedSince;
         /// whether it executed an action of this bundle
         bool worked;
+        /// when the bundle was completed, given up or cancelled, which ends the last round
+        uint40 closedAt;
 
         /// the last that did before it
         address formerWorker;
@@ -74,8 +76,6 @@ abstract contract ChugSplashState is IChugSplashManager, Ownable2Step, Reentranc
     uint256 public nextNonce;
     /// @inheritdoc IChugSplashManager
     bytes32 public activeBundleId;
-    /// @inheritdoc IChugSplashManager
-    bytes32 public lastCompletedId;
     /// @inheritdoc IChugSplashManager
     mapping(address account => bool) public isProposer;
 
@@ -134,8 +134,8 @@ abstract contract ChugSplashState is IChugSplashManager, Ownable2Step, Reentranc
     /// @inheritdoc IChugSplashManager
     function roundEndedAt(bytes32 bundleId, uint256 round) external view returns (uint256) {
         Bundle storage b = _bundles[bundleId];
-        if (round == b.round && _isPauseDue(b)) return b.pauseAt;
-        return _roundEnds[bundleId][round];
+        if (round != b.round) return _roundEnds[bundleId][round];
+        return _isPauseDue(b) ? b.pauseAt : b.closedAt;
     }
 
     /// @inheritdoc IChugSplashManager
@@ -187,6 +187,15 @@ abstract contract ChugSplashState is IChugSplashManager, Ownable2Step, Reentranc
         b.round = round + 1;
         _roundEnds[bundleId][round] = endedAt;
         emit RoundEnded(bundleId, round, endedAt);
+    }
+
+    /// Ends the last round, and with it the bundle.
+    function _closeBundle(bytes32 bundleId, Bundle storage b, Status status) internal {
+        b.status = status;
+        b.closedAt = block.timestamp.toUint40();
+        activeBundleId = 0;
+        emit RoundEnded(bundleId, b.round, block.timestamp);
+        _announce(bundleId, status, block.timestamp);
     }
 
     function _announce(bytes32 bundleId, Status status, uint256 effectiveAt) internal {

@@ -50,7 +50,6 @@ contract ProjectActor is ProjectProxies, ReentrancyGuardTransient {
         address eps,
         IChugSplashManager.Action[] calldata actions
     ) external payable onlyManager nonReentrant {
-        _beginSwitch(bundleId);
         for (uint256 i = skip; i < actions.length; ++i) {
             IChugSplashManager.Action calldata action = actions[i];
             bytes memory input = abi.encodeCall(this.perform, (bundleId, ess, eps, action));
@@ -91,8 +90,8 @@ contract ProjectActor is ProjectProxies, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IProjectActor
-    function rollback(bytes32 bundleId) external onlyManager nonReentrant returns (uint256 proxies) {
-        return _rollback(bundleId);
+    function rollback() external onlyManager nonReentrant returns (uint256 proxies) {
+        return _rollback();
     }
 
     /// @inheritdoc IProjectActor

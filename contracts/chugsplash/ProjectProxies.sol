@@ -42,9 +42,8 @@ abstract contract ProjectProxies is IProjectActor {
 
     mapping(address proxy => Record) private _records;
 
-    /// The last switch, and how many proxies it changed that had an implementation before; what is stored beyond
-    /// them is of earlier switches, and overwritten by later ones.
-    bytes32 private _switched;
+    /// How many proxies the last switch changed that had an implementation before; what is stored beyond them is of
+    /// earlier switches, and overwritten by later ones.
     uint256 private _formerCount;
     mapping(uint256 index => Former) private _former;
 
@@ -65,12 +64,7 @@ abstract contract ProjectProxies is IProjectActor {
     }
 
     /// @inheritdoc IProjectActor
-    function rollbackOf()
-        external
-        view
-        returns (bytes32 bundleId, address[] memory proxies, address[] memory implementations)
-    {
-        bundleId = _switched;
+    function rollbackOf() external view returns (address[] memory proxies, address[] memory implementations) {
         uint256 count = _formerCount;
         (proxies, implementations) = (new address[](count), new address[](count));
         for (uint256 i; i < count; ++i) {
@@ -80,24 +74,26 @@ abstract contract ProjectProxies is IProjectActor {
 
     // --- switching ---
 
-    function _beginSwitch(bytes32 bundleId) internal {
-        (_switched, _formerCount) = (bundleId, 0);
-    }
-
     /// Sets a proxy's implementation; remembers the one that it had before the bundle.
     function _switch(bytes32 bundleId, address proxy, address implementation) internal {
         address previous = _setImplementation(proxy, implementation);
-        // A switch is one transaction, so what it did to a proxy before need be known no longer than that.
-        TransientSlot.BooleanSlot seen = keccak256(abi.encode(bundleId, proxy)).asBoolean();
-        if (seen.tload()) return;
-        seen.tstore(true);
+        if (_isFirst(bundleId)) _formerCount = 0;
+        if (!_isFirst(keccak256(abi.encode(bundleId, proxy)))) return;
         if (previous != address(0)) _former[_formerCount++] = Former(proxy, previous);
     }
 
-    function _rollback(bytes32 bundleId) internal returns (uint256 proxies) {
+    /// Whether it is asked for the first time in this transaction, which is as long as a switch lasts.
+    function _isFirst(bytes32 key) private returns (bool) {
+        TransientSlot.BooleanSlot seen = key.asBoolean();
+        if (seen.tload()) return false;
+        seen.tstore(true);
+        return true;
+    }
+
+    function _rollback() internal returns (uint256 proxies) {
         proxies = _formerCount;
-        require(bundleId != 0 && bundleId == _switched && proxies != 0, NothingToRollBack(bundleId));
-        (_switched, _formerCount) = (0, 0);
+        require(proxies != 0, NothingToRollBack());
+        _formerCount = 0;
         for (uint256 i; i < proxies; ++i) {
             _setImplementation(_former[i].proxy, _former[i].implementation);
         }

@@ -204,8 +204,8 @@ interface IChugSplashManager {
     event RoundEnded(bytes32 indexed bundleId, uint256 round, uint256 endedAt);
     /// @notice Emitted when the clock of the payment strategy began to run for another executor.
     event SelectionRecorded(bytes32 indexed bundleId, address indexed executor, uint256 since);
-    /// @notice Emitted when proxies got back what they had before `bundleId`.
-    event RolledBack(bytes32 indexed bundleId, uint256 proxies);
+    /// @notice Emitted when so many proxies got back what they had before.
+    event RolledBack(uint256 proxies);
 
     /// @notice Raised when anybody but the Registry initialises, or when it does so twice.
     error NotInitializable(address caller);
@@ -333,8 +333,8 @@ interface IChugSplashManager {
      */
     function cancel() external;
 
-    /// @notice Gives every proxy the implementation it had before the last completed bundle; proxies that were
-    /// new in it, and storage and calls, stay. Only the owner, while no bundle is active; once per bundle.
+    /// @notice Gives every proxy the implementation it had before the last bundle that set implementations;
+    /// proxies that were new in it, and storage and calls, stay. Only the owner, while no bundle is active; once.
     function rollback() external;
 
     /// @notice Puts a proxy under the actor, which has to have the right already, and sets its implementation
@@ -401,9 +401,6 @@ interface IChugSplashManager {
 
     /// @notice Returns the active bundle, APPROVED, PAUSED or STALLED; 0: none.
     function activeBundleId() external view returns (bytes32);
-
-    /// @notice Returns the bundle that was completed last; 0: none.
-    function lastCompletedId() external view returns (bytes32);
 
     /// @notice Returns a bundle's status: PAUSED from the moment on that a pause is in force.
     function statusOf(bytes32 bundleId) external view returns (Status);

@@ -46,15 +46,15 @@ interface IProjectActor {
     error InsufficientGas(uint256 forwardable, uint256 needed);
     /// @notice Raised when a proxy's new admin is the zero address.
     error ZeroAdmin();
-    /// @notice Raised when the last switch was not `bundleId`'s, or was rolled back already.
-    error NothingToRollBack(bytes32 bundleId);
+    /// @notice Raised when no switch gave a proxy another implementation than it had, or it was rolled back.
+    error NothingToRollBack();
 
     /// @notice Deploys `initCode` at the CREATE3 address of `salt`. Only the manager; reverts when there is code.
     function deploy(bytes32 salt, bytes calldata initCode) external returns (address deployed);
 
     /**
      * @notice Performs the switch: all actions or none. Only the manager. ETH that is left goes back to it.
-     * @param bundleId remembered with the implementations before, for `rollback`.
+     * @param bundleId tells switches apart that happen in one transaction.
      * @param firstIndex index of the first of `actions`.
      * @param skip so many of them are none of the switch's.
      */
@@ -71,8 +71,8 @@ interface IProjectActor {
     function perform(bytes32 bundleId, address ess, address eps, IChugSplashManager.Action calldata action)
         external;
 
-    /// @notice Gives every proxy the implementation it had before `bundleId`. Only the manager.
-    function rollback(bytes32 bundleId) external returns (uint256 proxies);
+    /// @notice Gives every proxy the implementation it had before the last switch that set any. Only the manager.
+    function rollback() external returns (uint256 proxies);
 
     /// @notice Records a proxy's kind and sets its implementation, which proves the right to. Only the manager.
     /// @param admin the ProxyAdmin of a TRANSPARENT proxy; zero for the other kinds.
@@ -99,8 +99,5 @@ interface IProjectActor {
         returns (IChugSplashManager.ProxyKind kind, address admin, address implementation);
 
     /// @notice Returns the proxies of the last switch that a rollback would change, and to what.
-    function rollbackOf()
-        external
-        view
-        returns (bytes32 bundleId, address[] memory proxies, address[] memory implementations);
+    function rollbackOf() external view returns (address[] memory proxies, address[] memory implementations);
 }

@@ -18,7 +18,7 @@ import {ChugSplashLifeCycle} from "./ChugSplashLifeCycle.sol";
 /**
  * @title Execution of a bundle, and its pay
  * @notice A transaction is paid min(measured + call data + intrinsic, committed gas of what it did + overhead).
- * Call data count only as far as a canonical encoding of the actions goes, the intrinsic gas once in a
+ * Call data are counted from the actions themselves, the intrinsic gas once in a
  * transaction, the overhead `maxTxs` times: nothing is earned by padding or splitting. What the EVM refunds for
  * slots that actions clear cannot be seen here and is paid.
  */
@@ -31,6 +31,12 @@ abstract contract ChugSplashExecution is ChugSplashLifeCycle {
     /// EIP-2028 and EIP-7623, per token.
     uint256 private constant TOKEN_GAS = 4;
     uint256 private constant FLOOR_TOKEN_GAS = 10;
+    /// Tokens of the call's own words: selector, id, index, and offsets and lengths of both arrays.
+    uint256 private constant TOKENS_CALL = 320;
+    /// Tokens of an action's words but its data: its offset and length, kind, target, gas, those of its proof.
+    uint256 private constant TOKENS_ACTION = 350;
+    /// Tokens of a hash of a proof.
+    uint256 private constant TOKENS_HASH = 127;
     /// What comes before and after measuring: dispatch, accounts, event, payment.
     uint256 private constant TAIL_GAS = 21_050;
     /// What the EVM refunds for a slot that is cleared.
@@ -83,8 +89,7 @@ abstract contract ChugSplashExecution is ChugSplashLifeCycle {
         Run memory run;
         (run.bundleId, run.first, run.actor) = (bundleId, firstIndex, actor);
         _begin(b, run);
-        _prove(b, run, actions, proofs);
-        _meter(b, run, actions, proofs);
+        _meter(b, run, _prove(b, run, actions, proofs));
 
         (uint256 affordable, uint256 needed) = _affordable(b, run, actions);
         if (affordable == 0) {
@@ -123,10 +128,11 @@ abstract contract ChugSplashExecution is ChugSplashLifeCycle {
         run.elapsed = block.timestamp - (executor == ANYONE ? b.approvedAt : since);
     }
 
-    /// Sees that these are the next actions, and no part of a switch.
+    /// Sees that these are the next actions, and no part of a switch. Returns the tokens of their call data.
     function _prove(Bundle storage b, Run memory run, Action[] calldata actions, bytes32[][] calldata proofs)
         private
         view
+        returns (uint256 tokens)
     {
         uint256 count = actions.length;
         require(count != 0 && count == proofs.length, LengthMismatch(count, proofs.length));
@@ -137,34 +143,23 @@ abstract contract ChugSplashExecution is ChugSplashLifeCycle {
             require(count == all, IncompleteSwitch(all, count));
         }
         bytes32 root = b.actionRoot;
+        tokens = TOKENS_CALL + TOKENS_ACTION * count;
         for (uint256 i; i < count; ++i) {
-            bytes32 leaf = MerkleActions.leafOf(run.first + i, actions[i]);
+            Action calldata a = actions[i];
+            (bytes32 leaf, uint256 dataStart) = MerkleActions.leafOf(run.first + i, a);
+            // Unchecked: no call data are long enough.
+            unchecked {
+                uint256 words = (a.data.length + 31) / 32;
+                tokens += CalldataGas.tokens(dataStart, words) + TOKENS_HASH * proofs[i].length;
+            }
             require(MerkleActions.verify(root, leaf, proofs[i]), InvalidProof(run.first + i));
         }
     }
 
     /// What the transaction costs besides running.
-    function _meter(Bundle storage b, Run memory run, Action[] calldata actions, bytes32[][] calldata proofs)
-        private
-    {
-        // selector, heads of the four arguments, lengths of both arrays
-        uint256 size = 4 + 6 * 32;
-        for (uint256 i; i < actions.length; ++i) {
-            // of an action: offset, three words, offset and length of data; of a proof: offset and length
-            size += (8 + (actions[i].data.length + 31) / 32 + proofs[i].length) * 32;
-        }
-        size = Math.min(size, msg.data.length);
-        uint256 words = (size + 31) / 32;
-        uint256 start;
-        // Copied behind all that is allocated, and not needed afterwards.
-        assembly ("memory-safe") {
-            start := mload(0x40)
-            calldatacopy(start, 0, shl(5, words))
-        }
-        uint256 tokens = CalldataGas.tokens(start, words) - (words * 32 - size);
-
+    function _meter(Bundle storage b, Run memory run, uint256 tokens) private {
         // The clone copies all call data into memory before the code here runs.
-        words = (msg.data.length + 31) / 32;
+        uint256 words = (msg.data.length + 31) / 32;
         run.baseGas = TOKEN_GAS * tokens + 6 * words + words * words / 512;
         if (BASE_PAID.asBoolean().tload()) return;
         BASE_PAID.asBoolean().tstore(true);

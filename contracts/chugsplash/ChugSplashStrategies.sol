@@ -18,7 +18,7 @@ abstract contract ChugSplashStrategies is ChugSplashMoney {
     using SafeCast for uint256;
 
     /// @inheritdoc IChugSplashManager
-    uint256 public constant txOverhead = 100_000;
+    uint256 public constant txOverhead = 160_000;
 
     /// @inheritdoc IChugSplashManager
     function recordSelection() external nonReentrant {

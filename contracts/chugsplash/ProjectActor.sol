@@ -32,12 +32,7 @@ contract ProjectActor is ProjectProxies, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IProjectActor
-    function deploy(bytes32 salt, bytes calldata initCode)
-        external
-        onlyManager
-        nonReentrant
-        returns (address deployed)
-    {
+    function deploy(bytes32 salt, bytes calldata initCode) external onlyManager returns (address deployed) {
         return CREATE3.deployDeterministic(initCode, salt);
     }
 

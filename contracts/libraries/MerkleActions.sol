@@ -28,12 +28,30 @@ library MerkleActions {
     error NoSuchLeaf(uint256 index, uint256 leaves);
 
     /// @notice Returns the leaf of `action` at `index`.
+    /// @dev Laid out in memory that is not kept: a batch's would else grow with all its data. Until something else
+    /// is allocated, `action.data` lie at `dataStart`, padded with zeros.
     function leafOf(uint256 index, IChugSplashManager.Action calldata action)
         internal
         pure
-        returns (bytes32)
+        returns (bytes32 leaf, uint256 dataStart)
     {
-        return leafOf(index, action.kind, action.target, action.gas, action.data);
+        (IChugSplashManager.ActionKind kind, address target, uint64 committed) =
+            (action.kind, action.target, action.gas);
+        bytes calldata data = action.data;
+        assembly ("memory-safe") {
+            let encoded := mload(0x40)
+            mstore(encoded, index)
+            mstore(add(encoded, 0x20), kind)
+            mstore(add(encoded, 0x40), target)
+            mstore(add(encoded, 0x60), committed)
+            mstore(add(encoded, 0x80), 0xa0)
+            mstore(add(encoded, 0xa0), data.length)
+            dataStart := add(encoded, 0xc0)
+            mstore(add(dataStart, data.length), 0) // the padding
+            calldatacopy(dataStart, data.offset, data.length)
+            mstore(0, keccak256(encoded, add(0xc0, and(add(data.length, 31), not(31)))))
+            leaf := keccak256(0, 0x20)
+        }
     }
 
     /// @notice Returns the leaf of the action with these parts.

@@ -19,9 +19,9 @@ contract MerkleActionsTest is Test {
     function leafOf(uint256 index, IChugSplashManager.Action calldata action)
         external
         pure
-        returns (bytes32)
+        returns (bytes32 leaf)
     {
-        return MerkleActions.leafOf(index, action);
+        (leaf,) = MerkleActions.leafOf(index, action);
     }
 
     function rootOf(bytes32[] calldata leaves) external pure returns (bytes32) {

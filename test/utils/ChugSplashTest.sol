@@ -195,13 +195,30 @@ abstract contract ChugSplashTest is Test {
         view
         returns (IChugSplashManager.Action[] memory actions, bytes32[][] memory proofs)
     {
+        return _slice(first, count, _leaves());
+    }
+
+    function _slice(uint256 first, uint256 count, bytes32[] memory leaves)
+        internal
+        view
+        returns (IChugSplashManager.Action[] memory actions, bytes32[][] memory proofs)
+    {
         actions = new IChugSplashManager.Action[](count);
         proofs = new bytes32[][](count);
-        bytes32[] memory leaves = _leaves();
         for (uint256 i; i < count; ++i) {
             actions[i] = plan[first + i];
             proofs[i] = MerkleActions.proofOf(leaves, first + i);
         }
+    }
+
+    /// Executes with leaves that were computed before: for many actions.
+    function _execute(address executor, uint256 first, uint256 count, bytes32[] memory leaves)
+        internal
+        returns (uint256 executed, uint256 payment)
+    {
+        (IChugSplashManager.Action[] memory actions, bytes32[][] memory proofs) = _slice(first, count, leaves);
+        bytes memory data = abi.encodeCall(IChugSplashManager.execute, (id, first, actions, proofs));
+        return abi.decode(relay.send(executor, address(manager), 0, TX_GAS, data), (uint256, uint256));
     }
 
     function _executeCall(uint256 first, uint256 count) internal view returns (bytes memory) {

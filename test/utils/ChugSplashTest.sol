@@ -172,8 +172,12 @@ abstract contract ChugSplashTest is Test {
     }
 
     function _approve() internal {
-        vm.prank(owner);
-        manager.approve(id, header);
+        _send(owner, abi.encodeCall(manager.approve, (id, header)));
+    }
+
+    /// Sends a transaction to the manager at the price of these tests: isolated calls else find a basefee of 0.
+    function _send(address from, bytes memory data) internal returns (bytes memory) {
+        return relay.send(from, address(manager), 0, TX_GAS, data);
     }
 
     /// Header, proposal and approval of the plan.
@@ -184,8 +188,7 @@ abstract contract ChugSplashTest is Test {
     }
 
     function _claim(address executor) internal {
-        vm.prank(executor);
-        lock.claim{value: BOND}(address(manager), id);
+        relay.send(executor, address(lock), BOND, TX_GAS, abi.encodeCall(lock.claim, (address(manager), id)));
     }
 
     // --- execution ---

@@ -455,7 +455,7 @@ contract ExecuteTest is ChugSplashTest {
         _start();
         _claim(alice);
         uint256 transactions;
-        for (uint256 from; at < 270; at += 45) {
+        for (uint256 from; from < 270; from += 45) {
             _execute(alice, from, 45);
             assertLe(relay.receiptGas(), TX_GAS);
             ++transactions;
@@ -479,7 +479,7 @@ contract ExecuteTest is ChugSplashTest {
         }
         _start();
         _claim(alice);
-        for (uint256 from; at < 100; at += 50) {
+        for (uint256 from; from < 100; from += 50) {
             _execute(alice, from, 50);
         }
         (uint256 executed,) = _execute(alice, 100, 50);

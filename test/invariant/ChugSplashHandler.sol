@@ -250,10 +250,14 @@ contract ChugSplashHandler is ChugSplashTest {
         uint256 deploysLeft = header.deployCount - info.nextIndex;
         uint256 count = deploysLeft > 1 && seed % 3 == 0 ? 1 + (seed >> 16) % deploysLeft : left;
         uint256 received = executor.balance;
+        uint256 lockBefore = address(lock).balance;
         uint256 targetBefore = address(target).balance;
         if (!_try(executor, 0, _executeCall(info.nextIndex, count))) return;
 
-        uint256 payment = executor.balance - received;
+        // An executor that calls back may have settled its lock when it was paid.
+        uint256 bonds = lockBefore - address(lock).balance;
+        bondsOut += bonds;
+        uint256 payment = executor.balance - received - bonds;
         takenOut += payment;
         // ETH of the calls, less what came back.
         uint256 targetNow = address(target).balance;

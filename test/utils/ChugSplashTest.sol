@@ -237,7 +237,16 @@ abstract contract ChugSplashTest is Test {
         if (result.length != 0) (executed, payment) = abi.decode(result, (uint256, uint256));
     }
 
-    /// Executes all that is left, one batch of deploys at a time.
+    /// Sends a transaction to the manager that may fail.
+    function _executeRaw(address executor, uint256 gasLimit, bytes memory data)
+        internal
+        returns (bool, bytes memory)
+    {
+        return address(relay)
+            .call(abi.encodeCall(relay.send, (executor, address(manager), 0, gasLimit, data)));
+    }
+
+    /// Executes all that is left.
     function _executeAll(address executor) internal returns (uint256 payment) {
         payment = _executeRest(executor, 0);
     }

@@ -64,14 +64,6 @@ interface IChugSplashManager {
     }
     struct BundleInfo {
         Status status;
-        address ess;
-        address eps;
-        uint256 maxBaseFee;
-        uint256 maxTxs;
-        uint256 deployCount;
-        uint256 switchCount;
-        bytes32 actionRoot;
-        uint256 totalGas;
         uint256 gasDone;
         uint256 nextIndex;
         uint256 stalledIndex;
@@ -97,7 +89,7 @@ interface IChugSplashManager {
     event BundleCompleted(bytes32 indexed bundleId, address indexed executor, uint256 paid);
     event BundleFailed(bytes32 indexed bundleId, uint256 index);
     event BundlePaused(bytes32 indexed bundleId, uint256 released);
-    event BundleProposed(bytes32 indexed bundleId, address indexed proposer, uint256 nonce, BundleHeader header);
+    event BundleProposed(bytes32 indexed bundleId, address indexed proposer, uint256 nonce);
     event BundleResumed(bytes32 indexed bundleId);
     event BundleRetried(bytes32 indexed bundleId);
     event BundleStalled(bytes32 indexed bundleId, address indexed executor, uint256 index, bytes reason);
@@ -107,7 +99,7 @@ interface IChugSplashManager {
     event OwedWithdrawn(address indexed account, address indexed to, uint256 amount);
     event PauseRequested(bytes32 indexed bundleId, uint256 effectiveAt);
     event ProposerSet(address indexed account, bool allowed);
-    event RolledBack(bytes32 indexed bundleId, uint256 proxies);
+    event RolledBack(uint256 proxies);
     event RoundEnded(bytes32 indexed bundleId, uint256 round, uint256 endedAt);
     event SelectionRecorded(bytes32 indexed bundleId, address indexed executor, uint256 since);
     event Withdrawn(address indexed to, uint256 amount);
@@ -147,6 +139,7 @@ interface IChugSplashManager {
     function accounts() external view returns (Accounts memory);
     function activeBundleId() external view returns (bytes32);
     function actor() external view returns (address);
+    function actorImplementation() external view returns (address);
     function adopt(address proxy, ProxyKind kind, address admin, address implementation) external;
     function approve(bytes32 bundleId, BundleHeader calldata header) external;
     function bundle(bytes32 bundleId) external view returns (BundleInfo memory);
@@ -159,7 +152,6 @@ interface IChugSplashManager {
     function execute(bytes32 bundleId, uint256 firstIndex, Action[] calldata actions, bytes32[][] calldata proofs) external returns (uint256 executed, uint256 payment);
     function initialize(address owner_) external;
     function isProposer(address account) external view returns (bool);
-    function lastCompletedId() external view returns (bytes32);
     function nextNonce() external view returns (uint256);
     function noteUnsound() external;
     function owedTo(address account) external view returns (uint256);
@@ -203,6 +195,7 @@ interface IChugSplashRegistry {
     event ManagerRegistered(address indexed manager, address indexed owner, address actor, bytes32 salt);
     event StatusAnnounced(address indexed manager, bytes32 indexed bundleId, IChugSplashManager.Status indexed status, uint256 effectiveAt);
 
+    error ForeignImplementation(address registry);
     error NotManager(address caller);
     error ZeroOwner();
 
@@ -274,7 +267,7 @@ interface IProjectActor {
     error NotInSwitch(IChugSplashManager.ActionKind kind);
     error NotManager(address caller);
     error NotSelf(address caller);
-    error NothingToRollBack(bytes32 bundleId);
+    error NothingToRollBack();
     error SlotRefused(bytes32 slot);
     error TargetRefused(address target);
     error ZeroAdmin();
@@ -286,10 +279,10 @@ interface IProjectActor {
     function perform(bytes32 bundleId, address ess, address eps, IChugSplashManager.Action calldata action) external;
     function proxyOf(address proxy) external view returns (IChugSplashManager.ProxyKind kind, address admin, address implementation);
     function release(address proxy, address to) external;
-    function rollback(bytes32 bundleId) external returns (uint256 proxies);
-    function rollbackOf() external view returns (bytes32 bundleId, address[] memory proxies, address[] memory implementations);
+    function rollback() external returns (uint256 proxies);
+    function rollbackOf() external view returns (address[] memory proxies, address[] memory implementations);
     function storageSetter() external view returns (address);
-    function switchOver(bytes32 bundleId, uint256 firstIndex, address ess, address eps, IChugSplashManager.Action[] calldata actions) external payable;
+    function switchOver(bytes32 bundleId, uint256 firstIndex, uint256 skip, address ess, address eps, IChugSplashManager.Action[] calldata actions) external payable;
 }
 
 interface IRegistry {

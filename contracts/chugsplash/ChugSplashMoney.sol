@@ -101,6 +101,8 @@ abstract contract ChugSplashMoney is ChugSplashState {
     // --- internals ---
 
     /// Credits what came with the call.
+    // Only payable functions reach it.
+    // slither-disable-next-line msg-value-in-nonpayable
     function _deposit() internal {
         require(msg.value != 0, ZeroAmount());
         _settlePause();

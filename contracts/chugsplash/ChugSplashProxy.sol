@@ -29,12 +29,15 @@ contract ChugSplashProxy is Proxy {
     }
 
     function _fallback() internal override {
+        // Answering the admin ends the call: that is the point.
+        // slither-disable-next-line incorrect-return
         if (msg.sender == ERC1967Utils.getAdmin()) _administer();
         require(_implementation() != address(0), IChugSplashProxy.NoImplementation());
         super._fallback();
     }
 
     /// Does what the admin asks for and returns to it; comes back when it asks for something else.
+    // slither-disable-start incorrect-return
     function _administer() private {
         bytes4 selector = msg.sig;
         if (selector == IChugSplashProxy.implementation.selector) _answer(_implementation());
@@ -58,6 +61,7 @@ contract ChugSplashProxy is Proxy {
             return(0, 0)
         }
     }
+    // slither-disable-end incorrect-return
 
     function _refuseEth() private view {
         require(msg.value == 0, IChugSplashProxy.EthRefused());

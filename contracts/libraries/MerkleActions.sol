@@ -85,6 +85,8 @@ library MerkleActions {
         uint256 count;
         bytes32[] memory level = leaves;
         for (uint256 place = index; level.length > 1; place /= 2) {
+            // The other one of the pair, not a power.
+            // slither-disable-next-line incorrect-exp
             uint256 sibling = place ^ 1;
             if (sibling < level.length) siblings[count++] = level[sibling];
             level = _above(level);

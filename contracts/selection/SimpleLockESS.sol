@@ -124,6 +124,8 @@ contract SimpleLockESS is ISimpleLockESS, ReentrancyGuardTransient {
         require(amount != 0, NothingOwed(project));
         owedTo[project] = 0;
         emit Withdrawn(project, project, amount);
+        // What is sent is what was forfeited to this project.
+        // slither-disable-next-line arbitrary-send-eth
         IChugSplashManager(project).deposit{value: amount}();
     }
 

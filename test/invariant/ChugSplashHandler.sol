@@ -370,6 +370,9 @@ contract ChugSplashHandler is ChugSplashTest {
         if (l.executor == address(0)) return;
         (, bool excused) = lock.outcomeOf(address(manager), id);
         if (_lockExcused && !excused) fault = "an excuse was taken back";
+        if (now_ != IChugSplashManager.Status.APPROVED && clock <= l.until && !excused) {
+            fault = "stopped in its time, and not excused";
+        }
         _lockExcused = excused;
     }
 

@@ -30,6 +30,184 @@ interface IAutoToken {
     function transferFrom(address from, address to, uint256 value) external returns (bool);
 }
 
+interface IChugSplashManager {
+    enum ActionKind { DEPLOY, SET_STORAGE, SET_IMPLEMENTATION, CALL }
+    enum ProxyKind { CHUGSPLASH, TRANSPARENT, UUPS }
+    enum Readiness { READY, NOT_APPROVED, PAUSE_REQUESTED, CONGESTED, UNDERFUNDED, UNSOUND }
+    enum Status { EMPTY, PROPOSED, APPROVED, PAUSED, STALLED, COMPLETED, FAILED, CANCELLED }
+    struct Accounts {
+        uint256 free;
+        uint256 budget;
+        uint256 callValue;
+        uint256 userBond;
+        uint256 owed;
+        uint256 paid;
+    }
+    struct Action {
+        ActionKind kind;
+        address target;
+        uint64 gas;
+        bytes data;
+    }
+    struct BundleHeader {
+        bytes32 actionRoot;
+        uint256 deployCount;
+        uint256 switchCount;
+        uint256 totalGas;
+        uint256 maxTxs;
+        uint256 maxBaseFee;
+        uint256 callValue;
+        uint256 budget;
+        address ess;
+        address eps;
+        string uri;
+    }
+    struct BundleInfo {
+        Status status;
+        uint256 gasDone;
+        uint256 nextIndex;
+        uint256 stalledIndex;
+        uint256 txCount;
+        uint256 approvedAt;
+        uint256 pauseAt;
+        uint256 selectionRound;
+        address recordedExecutor;
+        uint256 selectedSince;
+        address lastExecutor;
+    }
+    struct SelectionTerms {
+        address ess;
+        Readiness readiness;
+        uint256 round;
+        uint256 maxBaseFee;
+    }
+
+    event ActionsExecuted(bytes32 indexed bundleId, address indexed executor, uint256 firstIndex, uint256 count, uint256 gasUsed, uint256 payment);
+    event BudgetExhausted(bytes32 indexed bundleId, uint256 needed, uint256 left);
+    event BundleApproved(bytes32 indexed bundleId, uint256 userBond, uint256 budget, uint256 callValue);
+    event BundleCancelled(bytes32 indexed bundleId, address indexed bondTo, uint256 userBond);
+    event BundleCompleted(bytes32 indexed bundleId, address indexed executor, uint256 paid);
+    event BundleFailed(bytes32 indexed bundleId, uint256 index);
+    event BundlePaused(bytes32 indexed bundleId, uint256 released);
+    event BundleProposed(bytes32 indexed bundleId, address indexed proposer, uint256 nonce);
+    event BundleResumed(bytes32 indexed bundleId);
+    event BundleRetried(bytes32 indexed bundleId);
+    event BundleStalled(bytes32 indexed bundleId, address indexed executor, uint256 index, bytes reason);
+    event DeploySkipped(bytes32 indexed bundleId, uint256 index, address target);
+    event Deposited(address indexed from, uint256 amount, bool toBudget);
+    event Owed(address indexed account, uint256 amount);
+    event OwedWithdrawn(address indexed account, address indexed to, uint256 amount);
+    event PauseRequested(bytes32 indexed bundleId, uint256 effectiveAt);
+    event ProposerSet(address indexed account, bool allowed);
+    event RolledBack(uint256 proxies);
+    event RoundEnded(bytes32 indexed bundleId, uint256 round, uint256 endedAt);
+    event SelectionRecorded(bytes32 indexed bundleId, address indexed executor, uint256 since);
+    event Withdrawn(address indexed to, uint256 amount);
+
+    error BaseFeeAboveCap(uint256 baseFee, uint256 maxBaseFee);
+    error BudgetTooLow(uint256 budget, uint256 needed);
+    error BundleActive(bytes32 bundleId);
+    error FundsLocked(bytes32 bundleId, Status status);
+    error HeaderMismatch(bytes32 bundleId, bytes32 computed);
+    error IncompleteSwitch(uint256 expected, uint256 given);
+    error InsufficientFunds(uint256 available, uint256 needed);
+    error InsufficientGas(uint256 forwardable, uint256 needed);
+    error InvalidHeader(string field);
+    error InvalidProof(uint256 index);
+    error InvalidRecipient(address to);
+    error LengthMismatch(uint256 actions, uint256 proofs);
+    error NoPauseRequested(bytes32 bundleId);
+    error NotDeploy(ActionKind kind);
+    error NotInitializable(address caller);
+    error NotProposer(address caller);
+    error NotSelected(address caller, address selected);
+    error PauseInForce(bytes32 bundleId, uint256 since);
+    error PaymentRefused(address to);
+    error PaymentTooHigh(uint256 payment, uint256 limit);
+    error RenounceRefused();
+    error StrategiesSound(bytes32 bundleId);
+    error StrategyChanged(address ess, address eps);
+    error StrategyFailed(address strategy);
+    error StrategyWithoutCode(address strategy);
+    error WrongDeployTarget(address expected, address given);
+    error WrongIndex(uint256 next, uint256 given);
+    error WrongStatus(bytes32 bundleId, Status status);
+    error ZeroAmount();
+    error ZeroOwner();
+
+    function acceptOwnership() external;
+    function accounts() external view returns (Accounts memory);
+    function activeBundleId() external view returns (bytes32);
+    function actor() external view returns (address);
+    function actorImplementation() external view returns (address);
+    function adopt(address proxy, ProxyKind kind, address admin, address implementation) external;
+    function approve(bytes32 bundleId, BundleHeader calldata header) external;
+    function bundle(bytes32 bundleId) external view returns (BundleInfo memory);
+    function bundleIdOf(uint256 nonce, BundleHeader calldata header) external view returns (bytes32);
+    function cancel() external;
+    function cancelMaxSeconds() external view returns (uint256);
+    function cancelMinSeconds() external view returns (uint256);
+    function close() external;
+    function deposit() external payable;
+    function execute(bytes32 bundleId, uint256 firstIndex, Action[] calldata actions, bytes32[][] calldata proofs) external returns (uint256 executed, uint256 payment);
+    function initialize(address owner_) external;
+    function isProposer(address account) external view returns (bool);
+    function nextNonce() external view returns (uint256);
+    function noteUnsound() external;
+    function owedTo(address account) external view returns (uint256);
+    function owner() external view returns (address);
+    function pauseDelay() external view returns (uint256);
+    function pendingOwner() external view returns (address);
+    function priceOfRest() external view returns (uint256 payment);
+    function propose(BundleHeader calldata header) external returns (bytes32 bundleId);
+    function recordSelection() external;
+    function registry() external view returns (address);
+    function release(address proxy, address to) external;
+    function requestPause() external returns (uint256 effectiveAt);
+    function resume() external;
+    function retry() external;
+    function rollback() external;
+    function roundEndedAt(bytes32 bundleId, uint256 round) external view returns (uint256);
+    function selected() external view returns (address executor, uint256 elapsedSeconds);
+    function selectionTerms(bytes32 bundleId) external view returns (SelectionTerms memory);
+    function setProposer(address account, bool allowed) external;
+    function statusOf(bytes32 bundleId) external view returns (Status);
+    function transferOwnership(address newOwner) external;
+    function txOverhead() external view returns (uint256);
+    function userBond() external view returns (uint256);
+    function withdraw(address to, uint256 amount) external;
+    function withdrawOwed(address to) external returns (uint256 amount);
+}
+
+interface IChugSplashProxy {
+    error EthRefused();
+    error NoImplementation();
+
+    function admin() external view returns (address);
+    function changeAdmin(address admin) external;
+    function implementation() external view returns (address);
+    function setStorage(bytes32 slot, uint256 offset, bytes calldata value) external;
+    function upgradeTo(address implementation) external;
+}
+
+interface IChugSplashRegistry {
+    event BundleAnnounced(address indexed manager, bytes32 indexed bundleId, IChugSplashManager.Status indexed status, IChugSplashManager.BundleHeader header);
+    event ManagerRegistered(address indexed manager, address indexed owner, address actor, bytes32 salt);
+    event StatusAnnounced(address indexed manager, bytes32 indexed bundleId, IChugSplashManager.Status indexed status, uint256 effectiveAt);
+
+    error ForeignImplementation(address registry);
+    error NotManager(address caller);
+    error ZeroOwner();
+
+    function actorImplementation() external view returns (address);
+    function addressesOf(address owner, bytes32 salt) external view returns (address manager, address actor);
+    function announceBundle(bytes32 bundleId, IChugSplashManager.Status status, IChugSplashManager.BundleHeader calldata header) external;
+    function announceStatus(bytes32 bundleId, IChugSplashManager.Status status, uint256 effectiveAt) external;
+    function isManager(address account) external view returns (bool);
+    function managerImplementation() external view returns (address);
+    function register(address owner, bytes32 salt) external returns (address manager);
+}
+
 interface IExecutorGate {
     function authorize(address executor, uint256[] calldata ids) external returns (uint48 grantedUntil, bool report);
     function executed(address executor, uint256[] calldata ids) external;
@@ -38,6 +216,12 @@ interface IExecutorGate {
 
 interface IExecutorPaymentStrategy {
     function computeExecutorPayment(address project, bytes32 bundleId, uint256 gasUsed, uint256 timeElapsedSeconds) external view returns (uint256 payment);
+}
+
+interface IExecutorPaymentTerms {
+    function computeExecutorPayment(address project, bytes32 bundleId, uint256 gasUsed, uint256 timeElapsedSeconds) external view returns (uint256 payment);
+    function coversDataFee() external view returns (bool);
+    function maxPayment(uint256 totalGas, uint256 maxGasPrice) external view returns (uint256 payment);
 }
 
 interface IExecutorSelectionStrategy {
@@ -67,6 +251,38 @@ interface IForwarder {
 
 interface IPriceOracle {
     function autoPerEth() external view returns (uint256 wad);
+}
+
+interface IProjectActor {
+    event ImplementationSet(address indexed proxy, address indexed implementation, address previous);
+    event ProxyAdopted(address indexed proxy, IChugSplashManager.ProxyKind kind, address admin, address implementation);
+    event ProxyReleased(address indexed proxy, address indexed to);
+
+    error ActionFailed(uint256 index, bytes reason);
+    error EthNotAccepted();
+    error EthNotReturned();
+    error InsufficientGas(uint256 forwardable, uint256 needed);
+    error InvalidValue(uint256 offset, uint256 length);
+    error NoCode(address target);
+    error NotInSwitch(IChugSplashManager.ActionKind kind);
+    error NotManager(address caller);
+    error NotSelf(address caller);
+    error NothingToRollBack();
+    error SlotRefused(bytes32 slot);
+    error TargetRefused(address target);
+    error ZeroAdmin();
+
+    function addressOf(bytes32 salt) external view returns (address);
+    function adopt(address proxy, IChugSplashManager.ProxyKind kind, address admin, address implementation) external;
+    function deploy(bytes32 salt, bytes calldata initCode) external returns (address deployed);
+    function manager() external view returns (address);
+    function perform(bytes32 bundleId, address ess, address eps, IChugSplashManager.Action calldata action) external;
+    function proxyOf(address proxy) external view returns (IChugSplashManager.ProxyKind kind, address admin, address implementation);
+    function release(address proxy, address to) external;
+    function rollback() external returns (uint256 proxies);
+    function rollbackOf() external view returns (address[] memory proxies, address[] memory implementations);
+    function storageSetter() external view returns (address);
+    function switchOver(bytes32 bundleId, uint256 firstIndex, uint256 skip, address ess, address eps, IChugSplashManager.Action[] calldata actions) external payable;
 }
 
 interface IRegistry {
@@ -188,6 +404,51 @@ interface ISeedSource {
 
     function freezeBlocks() external view returns (uint256);
     function seedOf(uint256 key) external view returns (Status status, bytes32 seed);
+}
+
+interface ISimpleLockESS {
+    struct Lock {
+        address executor;
+        uint256 lockedAt;
+        uint256 until;
+        uint256 round;
+        uint256 selectedAt;
+        bool congested;
+        bool released;
+    }
+
+    event BondExcused(address indexed project, bytes32 indexed bundleId, address indexed executor);
+    event BondForfeited(address indexed project, bytes32 indexed bundleId, address indexed executor);
+    event Claimed(address indexed project, bytes32 indexed bundleId, address indexed executor, uint256 until);
+    event CongestionNoted(address indexed project, bytes32 indexed bundleId, address indexed executor, bool released);
+    event Withdrawn(address indexed account, address indexed to, uint256 amount);
+
+    error CoolingDown(address executor, uint256 until);
+    error InvalidRecipient(address to);
+    error LockLive(address executor, uint256 until);
+    error LockNotLive(address project, bytes32 bundleId);
+    error LockTimeOutOfBounds(uint256 lockSeconds);
+    error NotCongested(uint256 baseFee, uint256 maxBaseFee);
+    error NotHolder(address caller, address executor);
+    error NotReady(IChugSplashManager.Readiness readiness);
+    error NotSelectedBy(address ess);
+    error NothingOwed(address account);
+    error PaymentRefused(address to);
+    error WrongBond(uint256 sent, uint256 bond);
+
+    function bondAmount() external view returns (uint256);
+    function claim(address project, bytes32 bundleId) external payable;
+    function coolingUntil(address project, bytes32 bundleId, address executor) external view returns (uint256);
+    function getSelectedExecutor(address project, bytes32 bundleId) external view returns (address executor, uint256 selectedAt);
+    function lockOf(address project, bytes32 bundleId) external view returns (Lock memory);
+    function lockSeconds() external view returns (uint256);
+    function noteCongestion(address project, bytes32 bundleId) external;
+    function outcomeOf(address project, bytes32 bundleId) external view returns (bool over, bool excused);
+    function owedTo(address account) external view returns (uint256);
+    function pushTo(address project) external returns (uint256 amount);
+    function release(address project, bytes32 bundleId) external;
+    function settle(address project, bytes32 bundleId) external;
+    function withdraw(address to) external returns (uint256 amount);
 }
 
 interface IStakeManager {

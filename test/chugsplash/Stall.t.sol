@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.36;
+
+import {Puppet} from "../actors/Puppet.sol";
+import {Box, ChugSplashTest} from "../utils/ChugSplashTest.sol";
+import {IChugSplashManager} from "contracts/interfaces/IChugSplashManager.sol";
+
+contract Switch {
+    bool public isOpen;
+
+    error Closed();
+
+    function open() external {
+        isOpen = true;
+    }
+
+    function check() external payable {
+        require(isOpen, Closed());
+    }
+}
+
+/// Can be deployed while a switch is open: the owner flips what a constructor reads.
+contract Guarded {
+    constructor(Switch gate) {
+        gate.check();
+    }
+}
+
+contract Calling {
+    address private immutable TO;
+
+    constructor(address to) {
+        TO = to;
+    }
+
+    function callBack() external {
+        (bool success,) = TO.call(hex"01020304");
+        require(success, "called back, and failed");
+    }
+}
+
+/**
+ * What happens when an action fails: the bundle waits for its owner, and nobody loses by it but who made it so.
+ * forge-config: default.isolate = true
+ */
+contract StallTest is ChugSplashTest {
+    function _assertStalled(uint256 index, bytes memory reason) private view {
+        _assertStatus(IChugSplashManager.Status.STALLED);
+        assertEq(manager.bundle(id).stalledIndex, index);
+        assertEq(manager.bundle(id).selectionRound, 1);
+        (bool over, bool excused) = lock.outcomeOf(address(manager), id);
+        assertTrue(over && excused, "excused");
+        reason;
+    }
+
+    function test_WhenAConstructorReverts_TheBundleStallsAndIsPaidOnce() public {
+        _addBox(1);
+        // reverts with 4 bytes
+        address bad = _addDeploy("bad", hex"63deadbeef5f526004601cfd", 300_000);
+        _addBox(2);
+        _start();
+        _claim(alice);
+        (uint256 executed, uint256 payment) = _execute(alice, 0, 3);
+        assertEq(executed, 1);
+        assertGt(payment, 0);
+        assertEq(alice.balance, 10 ether - BOND + payment);
+        _assertStalled(1, "");
+        assertEq(bad.code.length, 0);
+        assertEq(actor.addressOf(bytes32(uint256(2))).code.length, 0);
+        // Nobody is paid again before the owner decides.
+        (bool success, bytes memory result) = _executeRaw(alice, TX_GAS, _executeCall(1, 1));
+        assertFalse(success);
+        assertEq(
+            result,
+            abi.encodeWithSelector(
+                IChugSplashManager.WrongStatus.selector, id, IChugSplashManager.Status.STALLED
+            )
+        );
+        vm.prank(alice);
+        lock.settle(address(manager), id);
+        assertEq(alice.balance, 10 ether + payment);
+        _assertSolvent();
+    }
+
+    /// No stub is left where a constructor failed: the name can be used again.
+    function test_WhenRetried_TheNameIsNotBurnt() public {
+        Switch gate = new Switch();
+        address guarded =
+            _addDeploy("guarded", abi.encodePacked(type(Guarded).creationCode, abi.encode(gate)), 500_000);
+        _start();
+        _claim(alice);
+        _execute(alice, 0, 1);
+        _assertStalled(0, "");
+        gate.open();
+        vm.prank(owner);
+        manager.retry();
+        _claim(bob);
+        _execute(bob, 0, 1);
+        _assertStatus(IChugSplashManager.Status.COMPLETED);
+        assertGt(guarded.code.length, 0);
+        assertEq(lock.owedTo(alice), BOND);
+    }
+
+    function test_WhenAConstructorBurnsAllGas() public {
+        _addDeploy("burner", hex"5b5f56", 500_000);
+        _start();
+        _claim(alice);
+        (, uint256 payment) = _execute(alice, 0, 1);
+        _assertStalled(0, "");
+        assertGt(payment, 500_000 * BASE_FEE, "it is paid what it burnt");
+    }
+
+    function test_WhenALeafIsMalformed_ItStalls() public {
+        // a deploy at another address than its salt gives
+        _addBox(1);
+        plan[0].target = stranger;
+        _start();
+        _claim(alice);
+        _execute(alice, 0, 1);
+        _assertStalled(0, "");
+        vm.prank(owner);
+        manager.close();
+
+        // something else among the deploys
+        delete plan;
+        _addCall(stranger, 0, "");
+        _makeHeader();
+        (header.deployCount, header.switchCount) = (1, 0);
+        _propose();
+        _approve();
+        _claim(alice);
+        _execute(alice, 0, 1);
+        _assertStalled(0, "");
+        vm.prank(owner);
+        manager.close();
+
+        // a deploy in the switch
+        delete plan;
+        _addBox(7);
+        _makeHeader();
+        (header.deployCount, header.switchCount) = (0, 1);
+        _propose();
+        _approve();
+        _claim(alice);
+        _execute(alice, 0, 1);
+        _assertStalled(0, "");
+        _assertSolvent();
+    }
+
+    function test_WhenTheSwitchFails_NothingOfItStays() public {
+        address proxy = _addProxy("proxy");
+        address box = _addBox(1);
+        _addStore(proxy, 0, 7);
+        _addImplementation(proxy, box);
+        Switch gate = new Switch();
+        _addCall(address(gate), 5, abi.encodeCall(Switch.check, ()));
+        header.callValue = 5;
+        _start();
+        _claim(alice);
+        uint256 bonded = manager.accounts().callValue;
+        vm.expectEmit(address(manager));
+        emit IChugSplashManager.BundleStalled(id, alice, 4, abi.encodeWithSelector(Switch.Closed.selector));
+        (uint256 executed,) = _execute(alice, 0, 5);
+        assertEq(executed, 2);
+        _assertStalled(4, "");
+        assertEq(vm.load(proxy, 0), 0, "storage as before");
+        assertEq(manager.accounts().callValue, bonded, "value is locked again");
+        _assertSolvent();
+
+        gate.open();
+        vm.prank(owner);
+        manager.retry();
+        _claim(alice);
+        _execute(alice, 2, 3);
+        _assertStatus(IChugSplashManager.Status.COMPLETED);
+        assertEq(Box(proxy).value(), 7);
+        assertEq(address(gate).balance, 5);
+        _assertSolvent();
+    }
+
+    /// The executor is called by the target, and reverts: the bundle only waits for the owner.
+    function test_WhenTheExecutorMakesAnActionFail() public {
+        Puppet executor = new Puppet();
+        vm.deal(address(executor), 1 ether);
+        Calling target = new Calling(address(executor));
+        _addCall(address(target), 0, abi.encodeCall(Calling.callBack, ()));
+        _start();
+        executor.act(address(lock), BOND, abi.encodeCall(lock.claim, (address(manager), id)));
+        executor.behave(Puppet.Mode.Accept, Puppet.Mode.Reject, 0);
+        executor.act(address(manager), 0, _executeCall(0, 1));
+        _assertStalled(0, "");
+        uint256 earned = address(executor).balance;
+        assertLt(earned, 1 ether, "the bond is not back yet");
+        // It cannot do so again, nor end the upgrade.
+        vm.expectRevert();
+        executor.act(address(manager), 0, _executeCall(0, 1));
+        vm.prank(owner);
+        manager.retry();
+        _claim(bob);
+        executor.behave(Puppet.Mode.Accept, Puppet.Mode.Accept, 0);
+        _execute(bob, 0, 1);
+        _assertStatus(IChugSplashManager.Status.COMPLETED);
+    }
+
+    function test_WhenThe120thActionReverts() public {
+        Switch gate = new Switch();
+        for (uint256 i; i < 150; ++i) {
+            if (i == 119) {
+                _addDeploy("guarded", abi.encodePacked(type(Guarded).creationCode, abi.encode(gate)), 500_000);
+            } else {
+                _addDeploy(bytes32(i), hex"600160005360016000f3", 200_000);
+            }
+        }
+        _start();
+        _claim(alice);
+        for (uint256 from; from < 100; from += 50) {
+            _execute(alice, from, 50);
+        }
+        (uint256 executed,) = _execute(alice, 100, 50);
+        assertEq(executed, 19);
+        _assertStalled(119, "");
+        gate.open();
+        vm.prank(owner);
+        manager.retry();
+        _claim(bob);
+        _execute(bob, 119, 31);
+        _assertStatus(IChugSplashManager.Status.COMPLETED);
+    }
+}

@@ -12,7 +12,7 @@ use alloy::{
     sol_types::{SolCall, SolError},
 };
 use errand_bindings::IRegistry;
-use errand_sim::{Outcome, Unknown};
+use errand_sim::{EnvSeen, Outcome, Unknown};
 use errand_types::{CallSpec, NextBlock, RequestId};
 
 /// Runs of one transaction, each without what failed in the one before.
@@ -100,7 +100,12 @@ impl Quoter<'_> {
     ) -> Result<Vec<Batch>, SimulatorError> {
         let (mut before, mut quoter) = (pending, *self);
         let mut found = Vec::new();
+        let mut room = next.gas_limit;
         for candidates in packed {
+            // What does not fit into the next block is planned for the one after it.
+            if room == 0 {
+                break;
+            }
             let mut parts = vec![candidates];
             let mut tried = 0;
             while let Some(part) = parts.pop() {
@@ -113,6 +118,7 @@ impl Quoter<'_> {
                     Tried::Pays(batch) => {
                         quoter.own = quoter.own.after(batch.paid_in_auto);
                         before.push(batch.call.clone());
+                        room = room.saturating_sub(batch.gas);
                         found.push(*batch);
                     }
                     Tried::Fails(mut part) if part.len() > 1 => {
@@ -158,9 +164,17 @@ impl Quoter<'_> {
                 self.without_failed(&mut candidates, &outcomes);
                 continue;
             }
-            if fee_runs < FEE_RUNS && settle_fees(&mut candidates, &outcomes) {
+            if fee_runs < FEE_RUNS && self.settle_fees(&mut candidates, &outcomes) {
                 fee_runs += 1;
                 continue;
+            }
+            // Beside others, with less gas, a call may look at what it did not look at alone.
+            if run.reads.env().intersects(EnvSeen::UNFORESEEABLE) {
+                tracing::debug!(
+                    requests = candidates.len(),
+                    "a batch sees what only the block's builder knows"
+                );
+                return Ok(Tried::Fails(candidates));
             }
             return Ok(self.judge(next, candidates, &outcomes, call, gas_used));
         }
@@ -226,6 +240,19 @@ impl Quoter<'_> {
         requests::batch_call(&entries, self.contracts, self.executor, gas_limit, self.gas_price)
     }
 
+    /// Takes over what was charged where a fee is inserted. Returns whether anything has to be quoted again.
+    fn settle_fees(&self, candidates: &mut [Candidate], outcomes: &[IRegistry::Outcome]) -> bool {
+        let mut changed = false;
+        for (Candidate { entry, .. }, outcome) in candidates.iter_mut().zip(outcomes) {
+            let asked = self.asked(entry.entry.id, outcome.gasCharged.saturating_to());
+            if entry.entry.request.insertFeeAmount && !settled(entry.expected_gas, asked) {
+                entry.expected_gas = asked;
+                changed = true;
+            }
+        }
+        changed
+    }
+
     fn income(&self, candidates: &[Candidate], outcomes: &[IRegistry::Outcome]) -> Option<U256> {
         candidates.iter().zip(outcomes).try_fold(U256::ZERO, |sum, (candidate, outcome)| {
             sum.checked_add(self.value(&candidate.entry.entry, outcome)?)
@@ -269,19 +296,6 @@ fn highest_price(mut covered: Vec<(u128, U256)>, balance: &Balance) -> u128 {
         }
     }
     u128::MAX
-}
-
-/// Takes over what was charged where a fee is inserted. Returns whether anything has to be quoted again.
-fn settle_fees(candidates: &mut [Candidate], outcomes: &[IRegistry::Outcome]) -> bool {
-    let mut changed = false;
-    for (Candidate { entry, .. }, outcome) in candidates.iter_mut().zip(outcomes) {
-        let charged = outcome.gasCharged.saturating_to();
-        if entry.entry.request.insertFeeAmount && !settled(entry.expected_gas, charged) {
-            entry.expected_gas = charged;
-            changed = true;
-        }
-    }
-    changed
 }
 
 #[cfg(test)]

@@ -19,11 +19,13 @@ use alloy::primitives::{
     Address, U256,
     map::{HashMap, HashSet},
 };
-use errand_sim::Environment;
+use errand_sim::{Changes, Environment};
 use errand_types::{BlockDelta, BlockHead, NextBlock, RequestId};
 
 /// Ids that the gate is shown when it is asked for the turn as such.
 const TURN_SAMPLE: usize = 1;
+/// So few heads do not show how far apart blocks are.
+const FEW_HEADS: usize = 4;
 /// Looks in a row at which state could not be read, after which everything is read anew.
 const MAX_TROUBLES: u32 = 8;
 
@@ -154,7 +156,8 @@ impl Engine {
         // would send timers before their time.
         let pairs = self.heads.iter().zip(self.heads.iter().skip(1));
         let intervals = pairs.map(|(before, after)| after.timestamp.saturating_sub(before.timestamp));
-        let interval = intervals.min().unwrap_or(1).max(1);
+        // Of a few, all may be such pauses.
+        let interval = if self.heads.len() > FEW_HEADS { intervals.min().unwrap_or(1).max(1) } else { 1 };
         self.simulator.next_block(now.max(head.timestamp + interval))
     }
 
@@ -201,6 +204,16 @@ impl Engine {
         Ok(())
     }
 
+    /// What failed on chain and is left alone.
+    pub const fn quarantine(&mut self) -> &mut Quarantine {
+        &mut self.quarantine
+    }
+
+    /// What an AUTO-paid fee is worth to the operator, in wei; `None`: not known.
+    pub fn auto_in_wei(&self, fee: U256) -> Option<U256> {
+        self.policy.rule.auto_value.in_wei(fee, self.terms.as_ref()?.auto_per_eth)
+    }
+
     /// What was sent and is not settled.
     pub const fn flights(&mut self) -> &mut Flights {
         &mut self.flights
@@ -245,6 +258,8 @@ impl Engine {
             return Ok(Decision { turn: Some(Turn::Unknown { reason }), ..Default::default() });
         };
         let gas_price = self.gas_price(next);
+        // Time has gone by since the block was applied.
+        self.checks.invalidate(&Changes::default(), &Environment { block: *next, gas_price });
         let executor = self.policy.executor;
         let checker = Checker { contracts: &self.contracts, terms: &terms, executor, gas_price };
         let rechecked = self.checks.refresh(&checker, &mut self.simulator, next, self.book.iter()).await?;
@@ -310,6 +325,7 @@ impl Engine {
             limits: BatchLimits { gas, entries: self.policy.max_batch_entries },
             gas_price,
             own,
+            quarantine: &self.quarantine,
         };
         let entries: Vec<(Outstanding, Option<u64>)> = executable
             .iter()

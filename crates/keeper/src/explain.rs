@@ -7,6 +7,7 @@ use crate::{
     engine::{EngineError, Policy},
     planner::{BatchLimits, TRANSACTION_GAS_CAP},
     pricing::Balance,
+    quarantine::Quarantine,
     quote::{Quoted, Quoter},
     simulator::Simulator,
     turn::{self, Terms, Turn},
@@ -113,8 +114,9 @@ pub async fn explain(
         let own = turn::own_gas(simulator, &next, contracts, executor, &turn, paid_in_auto, limit).await?;
         own_gas = own.of(paid_in_auto);
         let limits = BatchLimits { gas, entries: 1 };
-        let quoter =
-            Quoter { contracts, terms: &terms, executor, rule: &policy.rule, limits, gas_price, own };
+        let quarantine = &Quarantine::default();
+        let rule = &policy.rule;
+        let quoter = Quoter { contracts, terms: &terms, executor, rule, limits, gas_price, own, quarantine };
         let quoted = quoter.each(simulator, &next, &[(entry.clone(), None)]).await?.pop();
         quoted.map(|quoted| QuoteExplanation::new(quoted, policy.rule.min_profit))
     } else {

@@ -1,4 +1,5 @@
-//! What was spent for nothing in the last day: transactions that reverted or were cancelled. Kept in the journal, so
+//! What was spent for nothing in the last day: transactions that reverted or were cancelled, and what others cost
+//! beyond what they earned because entries failed. Kept in the journal, so
 //! that a restart does not forget it.
 
 use alloy::primitives::U256;
@@ -11,7 +12,7 @@ const LOSS: &str = "loss";
 /// Seconds for which a loss counts.
 const DAY: u64 = 86_400;
 
-/// One transaction that brought nothing.
+/// One transaction that brought nothing, or too little.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Loss {
     /// Unix time of the block at which it was seen.
@@ -60,8 +61,12 @@ impl Losses {
 
     /// What was lost in the day before Unix time `now`, in wei. What is older is forgotten.
     pub fn of_the_day(&mut self, now: u64) -> U256 {
-        let old: Vec<_> =
-            self.losses.iter().filter(|(_, loss)| loss.at + DAY <= now).map(|(id, _)| *id).collect();
+        let old: Vec<_> = self
+            .losses
+            .iter()
+            .filter(|(_, loss)| loss.at.saturating_add(DAY) <= now)
+            .map(|(id, _)| *id)
+            .collect();
         old.into_iter().for_each(|id| self.forget(id));
         self.losses.values().fold(U256::ZERO, |sum, loss| sum.saturating_add(loss.wei))
     }

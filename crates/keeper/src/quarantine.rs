@@ -40,6 +40,11 @@ impl Quarantine {
         self.failures.get(&id).is_some_and(|failures| block < failures.until)
     }
 
+    /// How often a Request has failed since it succeeded.
+    pub fn failures(&self, id: RequestId) -> u32 {
+        self.failures.get(&id).map_or(0, |failures| failures.count)
+    }
+
     /// How many Requests have failed and not succeeded since.
     pub fn len(&self) -> usize {
         self.failures.len()

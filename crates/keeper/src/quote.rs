@@ -6,6 +6,7 @@ use crate::{
     contracts::Contracts,
     planner::{BatchLimits, Quote},
     pricing::{Balance, EXPECTED_GAS_PERCENT, OwnGas, ProfitRule},
+    quarantine::Quarantine,
     requests::{self, BatchEntry},
     simulator::{Job, Simulator, SimulatorError},
     turn::Terms,
@@ -16,8 +17,12 @@ use alloy::{
 };
 use errand_bindings::IRegistry;
 use errand_sim::{EnvSeen, Outcome, Run};
-use errand_types::NextBlock;
+use errand_types::{NextBlock, RequestId};
 
+/// Percent of the gas that is asked for less after each failure on chain, and at most. What is left of a premium of
+/// 30 % still pays for the gas.
+const LESS_PER_FAILURE: u32 = 8;
+const LESS_AT_MOST: u32 = 16;
 /// Runs after which a fee that is inserted must have settled.
 pub(crate) const FEE_RUNS: usize = 4;
 /// Gas of a transaction beside its entries: its base, the gate, the payout, what is kept in reserve.
@@ -53,6 +58,8 @@ pub struct Quoter<'a> {
     pub gas_price: u128,
     /// Gas that is the executor's own cost and not the Requests'.
     pub own: OwnGas,
+    /// What failed on chain before.
+    pub quarantine: &'a Quarantine,
 }
 
 impl Quoter<'_> {
@@ -118,7 +125,7 @@ impl Quoter<'_> {
             }
             Outcome::Unknown(unknown) => return Some(Quoted::Unknown(unknown.to_string())),
         };
-        if run.reads.env().intersects(EnvSeen::PREV_RANDAO | EnvSeen::COINBASE | EnvSeen::BLOB_BASE_FEE) {
+        if run.reads.env().intersects(EnvSeen::UNFORESEEABLE) {
             return Some(Quoted::Unknown("it depends on what only the block's builder knows".to_owned()));
         }
         let outcomes = IRegistry::executeHashedReqsCall::abi_decode_returns(output).unwrap_or_default();
@@ -126,8 +133,9 @@ impl Quoter<'_> {
             return Some(Quoted::Unknown("the Registry's answer does not decode".into()));
         };
         let charged = outcome.gasCharged.saturating_to::<u64>();
-        if entry.request.insertFeeAmount && !settled(*expected_gas, charged) {
-            *expected_gas = charged;
+        let asked = self.asked(entry.id, charged);
+        if entry.request.insertFeeAmount && !settled(*expected_gas, asked) {
+            *expected_gas = asked;
             return None;
         }
         let Some(income) = self.value(entry, outcome) else {
@@ -150,7 +158,7 @@ impl Quoter<'_> {
         };
         match IRegistry::ExpectedGasTooHigh::abi_decode(&reason) {
             Ok(error) if entry.request.insertFeeAmount => {
-                *expected_gas = error.gasCharged.saturating_to();
+                *expected_gas = self.asked(entry.id, error.gasCharged.saturating_to());
                 None
             }
             // What an earlier quote was charged may be too much now.
@@ -167,6 +175,14 @@ impl Quoter<'_> {
         U256::from(gas_used.saturating_sub(self.own.of(paid_in_auto))) * U256::from(self.gas_price)
     }
 
+    /// The gas to ask for where a simulation charges `charged` and the fee is inserted: less after each failure on
+    /// chain. A trade before it in the same block can spare a Request gas, and then the Registry refuses what was
+    /// charged in simulation as too high.
+    pub(crate) fn asked(&self, id: RequestId, charged: u64) -> u64 {
+        let percent = self.quarantine.failures(id).saturating_mul(LESS_PER_FAILURE).min(LESS_AT_MOST);
+        charged - charged / 100 * u64::from(percent)
+    }
+
     /// What a fee is worth in wei.
     pub(crate) fn value(&self, entry: &Outstanding, outcome: &IRegistry::Outcome) -> Option<U256> {
         if entry.request.payWithAUTO {
@@ -177,10 +193,10 @@ impl Quoter<'_> {
     }
 }
 
-/// Whether the Registry takes `expected` for `charged`, and the executor does not give away more than 1 %.
-pub(crate) fn settled(expected: u64, charged: u64) -> bool {
-    let (expected, charged) = (u128::from(expected), u128::from(charged));
-    expected * 100 <= charged * u128::from(EXPECTED_GAS_PERCENT) && expected * 100 >= charged * 99
+/// Whether the Registry takes `expected` for `asked`, and the executor does not give away more than 1 %.
+pub(crate) fn settled(expected: u64, asked: u64) -> bool {
+    let (expected, asked) = (u128::from(expected), u128::from(asked));
+    expected * 100 <= asked * u128::from(EXPECTED_GAS_PERCENT) && expected * 100 >= asked * 99
 }
 
 /// Gas before the EVM's refund, which is at most a fifth of it.

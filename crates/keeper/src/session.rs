@@ -4,16 +4,18 @@ use crate::{
     batch::Batch,
     engine::{Decision, Engine},
     losses::Losses,
+    quarantine::Quarantine,
     report::{BlockReport, MinedReport, Observer, SentReport, Withheld},
     run::{Keeper, KeeperError},
     sync,
     turn::Turn,
 };
-use alloy::{primitives::U256, rpc::types::TransactionReceipt};
+use alloy::{primitives::U256, rpc::types::TransactionReceipt, sol_types::SolEvent};
+use errand_bindings::IRegistry;
 use errand_chain::{BlockFeed, WriteSets};
 use errand_journal::{Batch as Records, Intent, IntentId, IntentState, JournalError};
 use errand_submit::{Builder, Event, SubmitError, Submitter, TxRequest, Update};
-use errand_types::{BlockDelta, CallSpec, RequestId, WorkId};
+use errand_types::{BlockDelta, BlockHead, CallSpec, RequestId, WorkId};
 use std::{
     collections::BTreeSet,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -30,6 +32,8 @@ pub(crate) struct Lasting {
     /// The account's owner, once there is one.
     submitter: Option<Submitter>,
     losses: Losses,
+    /// What failed on chain; the engine has it while there is one.
+    quarantine: Quarantine,
     /// The journal had no space when it was written last.
     disk_is_full: bool,
     /// The loss budget was used up at the last look.
@@ -39,8 +43,15 @@ pub(crate) struct Lasting {
 }
 
 impl Lasting {
-    pub(crate) const fn new(losses: Losses) -> Self {
-        Self { submitter: None, losses, disk_is_full: false, budget_is_used_up: false, owed: Vec::new() }
+    pub(crate) fn new(losses: Losses) -> Self {
+        Self {
+            submitter: None,
+            losses,
+            quarantine: Quarantine::default(),
+            disk_is_full: false,
+            budget_is_used_up: false,
+            owed: Vec::new(),
+        }
     }
 }
 
@@ -59,8 +70,15 @@ pub(crate) struct Session<'a> {
     is_troubled: bool,
 }
 
+impl Drop for Session<'_> {
+    fn drop(&mut self) {
+        self.lasting.quarantine = std::mem::take(self.engine.quarantine());
+    }
+}
+
 impl<'a> Session<'a> {
-    pub(crate) fn new(keeper: &'a Keeper, engine: Engine, lasting: &'a mut Lasting) -> Self {
+    pub(crate) fn new(keeper: &'a Keeper, mut engine: Engine, lasting: &'a mut Lasting) -> Self {
+        *engine.quarantine() = std::mem::take(&mut lasting.quarantine);
         let calls_told = keeper.endpoint.stats().total();
         let changed = BTreeSet::new();
         Self { keeper, engine, lasting, changed, kept_at: None, calls_told, is_troubled: false }
@@ -142,7 +160,7 @@ impl<'a> Session<'a> {
                 mined = self.take_events(&submitter, &events).await?;
             }
             let is_gone = matches!(delta, BlockDelta::Removed { .. });
-            let behind = is_gone || tip.borrow().number > self.engine.head().number;
+            let behind = is_gone || is_newer(&tip.borrow(), self.engine.head());
             self.look(observer, mined, behind, feed.seen_at()).await?;
         }
     }
@@ -271,6 +289,7 @@ impl Session<'_> {
                 Update::Mined { receipt } => {
                     mined.push(report(receipt));
                     self.engine.flights().landed(event.intent);
+                    self.fell_short(event.intent, receipt);
                     self.executed(event.intent, requests, receipt.block_number);
                 }
                 Update::Reverted { receipt } => {
@@ -318,6 +337,26 @@ impl Session<'_> {
                 Some(last) if last < block => self.engine.failed_on_chain(id, block.unwrap_or_default()),
                 _ => {}
             }
+        }
+    }
+
+    /// A transaction of which entries failed may have earned less than it cost.
+    fn fell_short(&mut self, intent: IntentId, receipt: &TransactionReceipt) {
+        let registry = self.keeper.contracts.registry;
+        let logs = || receipt.logs().iter().filter(move |log| log.address() == registry);
+        if !logs().any(|log| log.topic0() == Some(&IRegistry::ReqFailed::SIGNATURE_HASH)) {
+            return;
+        }
+        let executed = logs().filter_map(|log| IRegistry::HashedReqExecuted::decode_log(&log.inner).ok());
+        // What cannot be valued counts as nothing: a budget is kept rather too well than not.
+        let worth = |event: &IRegistry::HashedReqExecuted| match event.paidInAUTO {
+            true => self.engine.auto_in_wei(event.fee).unwrap_or_default(),
+            false => event.fee,
+        };
+        let income = executed.map(|event| worth(&event)).fold(U256::ZERO, U256::saturating_add);
+        let short = cost(receipt).saturating_sub(income);
+        if !short.is_zero() {
+            self.lasting.losses.note(intent, self.engine.head().timestamp, short);
         }
     }
 
@@ -398,6 +437,11 @@ impl Session<'_> {
             tracing::error!("no space is left for the journal: watching on, sending nothing until there is");
         }
     }
+}
+
+/// Whether `tip` is another block than the head, and not one before it.
+fn is_newer(tip: &BlockHead, head: &BlockHead) -> bool {
+    tip.hash != head.hash && tip.number >= head.number
 }
 
 fn report(receipt: &TransactionReceipt) -> MinedReport {

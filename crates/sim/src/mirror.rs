@@ -369,7 +369,6 @@ impl Mirror {
         self.accounts.get(account.index())?.slots.get(&key).copied()
     }
 
-    /// The hash of a block, if it is among the last ones.
     /// Takes in the hash of an ancestor of the head, for runs that end as
     /// [`Unknown::BlockHash`](crate::Unknown::BlockHash).
     pub fn insert_block_hash(&mut self, number: u64, hash: B256) {

@@ -45,10 +45,10 @@ impl EnvSeen {
     /// The outcome is unknown, and so is what it depends on.
     pub(crate) const UNKNOWN: Self = Self(1 << 11);
 
+    /// What the next block has and nobody but its builder knows: the run went on with stand-ins.
+    pub const UNFORESEEABLE: Self = Self(Self::PREV_RANDAO.0 | Self::COINBASE.0 | Self::BLOB_BASE_FEE.0);
     /// What no later block can be known to repeat.
-    const UNREPEATABLE: Self = Self(
-        Self::PREV_RANDAO.0 | Self::COINBASE.0 | Self::BLOCK_HASH.0 | Self::BLOB_BASE_FEE.0 | Self::UNKNOWN.0,
-    );
+    const UNREPEATABLE: Self = Self(Self::UNFORESEEABLE.0 | Self::BLOCK_HASH.0 | Self::UNKNOWN.0);
 
     const NAMES: [(Self, &'static str); 12] = [
         (Self::TIMESTAMP, "timestamp"),

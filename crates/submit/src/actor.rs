@@ -17,6 +17,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// Heads that are remembered, to tell a canonical receipt from another.
 const HEADS: usize = 128;
+/// Transactions of other senders of the account that a node may tell of.
+const MAX_FOREIGN: u64 = 64;
 
 pub(crate) struct Actor {
     pub(crate) node: Node,
@@ -103,7 +105,7 @@ impl Actor {
             return Err(SubmitError::InsufficientFunds { needed, balance: view.balance });
         }
         self.drop_unsigned().await?;
-        let nonce = self.free_nonce(view);
+        let nonce = self.free_nonce(view)?;
         self.pass(CrashPoint::BeforeIntent);
         self.open(nonce, Some(request)).await?;
         self.pass(CrashPoint::AfterIntent);
@@ -200,12 +202,16 @@ impl Actor {
     }
 
     /// The lowest nonce that nothing uses: no block, no intent, and no transaction in the node's pool.
-    fn free_nonce(&self, view: View) -> u64 {
+    fn free_nonce(&self, view: View) -> Result<u64, SubmitError> {
         let mut nonce = view.latest.max(self.floor);
+        let expected = nonce.saturating_add(self.flights.len() as u64).saturating_add(MAX_FOREIGN);
+        if view.pending > expected {
+            return Err(SubmitError::ImplausibleNonce { pending: view.pending, expected });
+        }
         loop {
             if !self.flights.contains_key(&nonce) {
                 if nonce >= view.pending {
-                    return nonce;
+                    return Ok(nonce);
                 }
                 tracing::warn!(account = %self.account, nonce, "a foreign transaction of the account is in the pool");
             }

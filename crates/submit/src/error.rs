@@ -43,6 +43,16 @@ pub enum SubmitError {
         /// The journal's account.
         account: Address,
     },
+    /// The node says that far more transactions of the account wait than can be.
+    #[error(
+        "the node says that the account's next nonce is {pending}, {expected} is the highest that can be"
+    )]
+    ImplausibleNonce {
+        /// The node's word.
+        pending: u64,
+        /// The highest that is believed.
+        expected: u64,
+    },
     /// The signer refused.
     #[error("the transaction could not be signed")]
     Sign(#[source] alloy::signers::Error),

@@ -234,3 +234,26 @@ async fn what_only_the_builder_of_a_block_knows_is_not_sent() {
     let reports = keeper.stop().await;
     assert!(reports.iter().all(|report| report.sent.is_empty()), "{reports:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_gambles_only_with_little_gas_is_not_sent() {
+    let stage = Stage::set().await;
+    let folder = tempdir().unwrap();
+    // gas > 1,000,000 ? stop : prevrandao ? revert : stop. Alone it is quoted with more gas than in a batch.
+    let gambler = address!("0x00000000000000000000000000000000000a0006");
+    stage
+        .anvil
+        .set_code(gambler, "0x620f42405a11600e5744601057005b005b5f5ffd".parse().unwrap())
+        .await
+        .unwrap();
+    stage.register(gambler).await;
+    let keeper = stage.keeper(1, folder.path());
+    stage.mine_and_see(&keeper, 3).await;
+    // What it stands beside is not held up.
+    let good = stage.register(ALWAYS).await;
+    until("the other is executed", || async { stage.executed().await == [good.id.0] }).await;
+    let reports = keeper.stop().await;
+    let sent: Vec<_> =
+        reports.iter().flat_map(|report| &report.sent).flat_map(|sent| &sent.requests).collect();
+    assert_eq!(sent, [&good.id], "{reports:?}");
+}

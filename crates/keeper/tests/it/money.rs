@@ -1,7 +1,12 @@
 //! What a keeper spends, and when it stops.
 
 use crate::common::{ALWAYS, Stage, until};
-use alloy::primitives::{U256, address};
+use alloy::{
+    primitives::{Address, U256, address},
+    rpc::types::TransactionRequest,
+    sol_types::SolCall,
+};
+use errand_bindings::IRegistry;
 use errand_keeper::Withheld;
 use tempfile::tempdir;
 
@@ -110,4 +115,71 @@ async fn when_the_loss_budget_is_used_up_nothing_is_sent_for_a_day_whatever_is_r
     stage.anvil.mine(1).await.unwrap();
     until("it is executed a day later", || async { stage.executed().await.contains(&good.id.0) }).await;
     keeper.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_batch_loses_by_entries_that_fail_counts_as_a_loss() {
+    let stage = Stage::set().await;
+    let folder = tempdir().unwrap();
+    // basefee > limit ? revert : stop, and a next block whose base fee nobody could have foretold.
+    let liar = address!("0x00000000000000000000000000000000000a0013");
+    let base_fee = u128::from(stage.head().await.base_fee);
+    let code = format!("0x67{:016x}4811600f57005b5f5ffd", base_fee * 3 / 2);
+    stage.anvil.set_code(liar, code.parse().unwrap()).await.unwrap();
+    let good = stage.register(ALWAYS).await;
+    for _ in 0..4 {
+        stage.register(liar).await;
+    }
+    stage.anvil.set_next_base_fee(base_fee * 17 / 10).await.unwrap();
+    let mut policy = stage.policy(1);
+    policy.loss_budget = Some(U256::from(1));
+    let keeper = stage.keeper_with(1, folder.path(), policy);
+    let report = keeper.told("the budget is used up", |report| report.withheld.is_some()).await;
+    assert_eq!(stage.executed().await, [good.id.0], "the transaction itself succeeds");
+    let mined = &report.mined[0];
+    let Some(Withheld::LossBudget { lost }) = report.withheld else { panic!("{report:?}") };
+    assert!(mined.success && lost < mined.cost_wei, "{report:?}");
+    keeper.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fee_that_a_trade_before_it_made_too_high_is_asked_lower() {
+    let stage = Stage::set().await;
+    let folder = tempdir().unwrap();
+    // sload(1) == number ? stop : sstore(1, number). Who comes second in a block finds it done, and saves the gas.
+    let pool = address!("0x00000000000000000000000000000000000a0014");
+    stage.anvil.set_code(pool, "0x438060015414600d57600155005b00".parse().unwrap()).await.unwrap();
+    let call = IRegistry::newReqCall {
+        target: pool,
+        referer: Address::ZERO,
+        callData: vec![0; 36].into(),
+        ethForCall: Default::default(),
+        verifyUser: false,
+        insertFeeAmount: true,
+        isAlive: false,
+    };
+    let deposit = U256::from(50_000_000_000_000_000u64);
+    stage.send(stage.user(), stage.contracts.registry, deposit, call.abi_encode()).await;
+    stage.send(stage.user(), pool, U256::ZERO, Vec::new()).await;
+    stage.anvil.set_automine(false).await.unwrap();
+    let keeper = stage.keeper(1, folder.path());
+    let sent = keeper.told("it is sent", |report| !report.sent.is_empty()).await;
+    let mut blocks = 0;
+    while stage.executed().await.is_empty() {
+        // Somebody trades before it in every block.
+        let trade = TransactionRequest::default()
+            .from(stage.user())
+            .to(pool)
+            .gas_limit(100_000)
+            .max_fee_per_gas(500_000_000_000)
+            .max_priority_fee_per_gas(100_000_000_000);
+        stage.anvil.submit(trade).await.unwrap();
+        stage.anvil.mine(1).await.unwrap();
+        stage.seen_by(&keeper).await;
+        blocks += 1;
+        assert!(blocks < 12, "it fails time and again");
+    }
+    let reports = keeper.stop().await;
+    let failed = reports.iter().flat_map(|report| &report.mined).find(|mined| !mined.success).unwrap();
+    assert_eq!(Some(failed.tx), sent.sent[0].tx, "what was charged in simulation is too high");
 }

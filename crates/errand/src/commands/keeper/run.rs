@@ -91,7 +91,11 @@ impl Run {
             wallet: EthereumWallet::from(signer),
             config: SubmitConfig {
                 confirmations: self.confirmations,
-                max_gas_price: policy.rule.max_gas_price.unwrap_or(u128::MAX),
+                // Without a limit of the operator's the default one holds: it bounds what a lying node can cost.
+                max_gas_price: policy
+                    .rule
+                    .max_gas_price
+                    .unwrap_or_else(|| SubmitConfig::default().max_gas_price),
                 ..SubmitConfig::default()
             },
         });

@@ -257,3 +257,18 @@ async fn a_call_that_gambles_only_with_little_gas_is_not_sent() {
         reports.iter().flat_map(|report| &report.sent).flat_map(|sent| &sent.requests).collect();
     assert_eq!(sent, [&good.id], "{reports:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_of_the_chain_makes_no_timer_due() {
+    let stage = Stage::set().await;
+    let folder = tempdir().unwrap();
+    stage.register(TIMER).await;
+    stage.set_slot(TIMER, stage.head().await.timestamp + 1_500).await;
+    let keeper = stage.keeper(1, folder.path());
+    stage.seen_by(&keeper).await;
+    // The one interval that the keeper sees is no measure of the next.
+    let _: serde_json::Value = stage.anvil.call("evm_increaseTime", (900,)).await.unwrap();
+    stage.mine_and_see(&keeper, 1).await;
+    let reports = keeper.stop().await;
+    assert!(reports.iter().all(|report| report.sent.is_empty()), "{reports:?}");
+}

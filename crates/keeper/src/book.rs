@@ -206,18 +206,7 @@ impl Book {
             Some(&HashedReqAdded::SIGNATURE_HASH) => {
                 let event = HashedReqAdded::decode_log(&log.inner).map_err(undecodable)?.data;
                 let id = number(event.id)?;
-                let request = Request {
-                    user: event.user,
-                    target: event.target,
-                    referer: event.referer,
-                    callData: event.callData,
-                    initEthSent: event.initEthSent,
-                    ethForCall: event.ethForCall,
-                    verifyUser: event.verifyUser,
-                    insertFeeAmount: event.insertFeeAmount,
-                    payWithAUTO: event.payWithAUTO,
-                    isAlive: event.isAlive,
-                };
+                let request = registered(event);
                 self.requests
                     .insert(id, Outstanding { id, request, added_at: block, last_executed_at: None });
                 Ok(Some(Undo::Remove(id)))
@@ -241,6 +230,22 @@ impl Book {
             }
             _ => Ok(None),
         }
+    }
+}
+
+/// The Request that a log registers.
+pub fn registered(event: HashedReqAdded) -> Request {
+    Request {
+        user: event.user,
+        target: event.target,
+        referer: event.referer,
+        callData: event.callData,
+        initEthSent: event.initEthSent,
+        ethForCall: event.ethForCall,
+        verifyUser: event.verifyUser,
+        insertFeeAmount: event.insertFeeAmount,
+        payWithAUTO: event.payWithAUTO,
+        isAlive: event.isAlive,
     }
 }
 

@@ -12,7 +12,7 @@ use errand_chain::{BlockFeed, Deployment, Endpoint, FeedOptions, Start};
 use errand_journal::{Identity, Journal};
 use errand_keeper::{
     AutoValue, BlockReport, Contracts, Keeper, KeeperError, Observer, Outstanding, Policy, ProfitRule,
-    Sender, planner::TRANSACTION_GAS_CAP,
+    Sender, book::registered, planner::TRANSACTION_GAS_CAP,
 };
 use errand_sim::{Fork, SimConfig};
 use errand_submit::{SubmitConfig, TipPolicy};
@@ -122,19 +122,8 @@ impl Stage {
         };
         let receipt = self.send(self.user(), self.contracts.registry, deposit, call.abi_encode()).await;
         let event = IRegistry::HashedReqAdded::decode_log(&receipt.logs()[0].inner).unwrap().data;
-        let request = IRegistry::Request {
-            user: event.user,
-            target: event.target,
-            referer: event.referer,
-            callData: event.callData,
-            initEthSent: event.initEthSent,
-            ethForCall: event.ethForCall,
-            verifyUser: event.verifyUser,
-            insertFeeAmount: event.insertFeeAmount,
-            payWithAUTO: event.payWithAUTO,
-            isAlive: event.isAlive,
-        };
-        Outstanding { id: RequestId(event.id.to()), request, added_at: 0, last_executed_at: None }
+        let id = RequestId(event.id.to());
+        Outstanding { id, request: registered(event), added_at: 0, last_executed_at: None }
     }
 
     /// Gives an account AUTO, and has it approve `spender` for all of it.

@@ -19,6 +19,7 @@ use alloy::primitives::{
     Address, U256,
     map::{HashMap, HashSet},
 };
+use errand_bindings::IRegistry;
 use errand_sim::{Changes, Environment};
 use errand_types::{BlockDelta, BlockHead, NextBlock, RequestId};
 
@@ -98,6 +99,10 @@ pub struct Engine {
     quarantine: Quarantine,
     /// Looks in a row at which state could not be read
     troubles: u32,
+    /// The last block at which the book had all Requests that the Registry has
+    complete_at: u64,
+    /// Some were missing after it
+    doubted: bool,
     /// recent heads, the current one last: what a removal goes back to
     heads: Vec<BlockHead>,
     /// Requests that came, went or ran since they were asked for last
@@ -119,6 +124,8 @@ impl Engine {
             flights: Flights::default(),
             quarantine: Quarantine::default(),
             troubles: 0,
+            complete_at: heads.last().map_or(0, |head| head.number),
+            doubted: false,
             heads,
             changed: HashSet::default(),
         }
@@ -204,6 +211,25 @@ impl Engine {
         Ok(())
     }
 
+    /// The block from which on logs are missing, when some are.
+    pub fn doubted_from(&self) -> Option<u64> {
+        self.doubted.then(|| self.complete_at.min(self.head().number) + 1)
+    }
+
+    /// Compares the book with the number of Requests in the Registry's state, which does not come from logs. That
+    /// costs a node nothing: the number is mirrored.
+    async fn count(&mut self, next: &NextBlock) -> Result<(), EngineError> {
+        let length = IRegistry::getHashedReqsLenCall {};
+        if let Some(length) = self.simulator.view(next, self.contracts.registry, length).await? {
+            let number = self.head().number;
+            let counted = self.book.expect(length.saturating_to(), number);
+            self.doubted = counted.is_err();
+            counted?;
+            self.complete_at = number;
+        }
+        Ok(())
+    }
+
     /// What failed on chain and is left alone.
     pub const fn quarantine(&mut self) -> &mut Quarantine {
         &mut self.quarantine
@@ -257,6 +283,7 @@ impl Engine {
             let reason = "the Registry's terms cannot be read now".to_owned();
             return Ok(Decision { turn: Some(Turn::Unknown { reason }), ..Default::default() });
         };
+        self.count(next).await?;
         let gas_price = self.gas_price(next);
         // Time has gone by since the block was applied.
         self.checks.invalidate(&Changes::default(), &Environment { block: *next, gas_price });

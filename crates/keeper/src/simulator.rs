@@ -235,7 +235,7 @@ impl Tracked for Simulator {
     }
 
     fn slots_of(&self, address: Address) -> Vec<Slot> {
-        self.mirror.tracked().slots.into_iter().filter(|slot| slot.address == address).collect()
+        self.mirror.slots_of(address).collect()
     }
 }
 

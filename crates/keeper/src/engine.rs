@@ -4,21 +4,20 @@
 use crate::{
     batch::{Batch, Candidate},
     book::{Book, BookError, Outstanding},
-    check::{Checker, Checks},
+    check::Checker,
+    checks::Checks,
     contracts::Contracts,
     flights::Flights,
     planner::{self, BatchLimits, Quote, TRANSACTION_GAS_CAP},
     pricing::{OwnGas, ProfitRule},
     quarantine::Quarantine,
-    quote::{Quoted, Quoter},
+    quote::Quoter,
+    quotes::{Asked, Quotes},
     requests::BatchEntry,
     simulator::{Simulator, SimulatorError},
     turn::{self, Terms, Turn},
 };
-use alloy::primitives::{
-    Address, U256,
-    map::{HashMap, HashSet},
-};
+use alloy::primitives::{Address, U256, map::HashSet};
 use errand_bindings::IRegistry;
 use errand_sim::{Changes, Environment};
 use errand_types::{BlockDelta, BlockHead, NextBlock, RequestId};
@@ -29,6 +28,9 @@ const TURN_SAMPLE: usize = 1;
 const FEW_HEADS: usize = 4;
 /// Looks in a row at which state could not be read, after which everything is read anew.
 const MAX_TROUBLES: u32 = 8;
+/// Accounts and slots that may be mirrored before any are evicted. Where the node gives no write sets, all of them
+/// are read again with each block.
+const MIRROR_FLOOR: usize = 1 << 16;
 
 /// Why the engine cannot go on without a resync.
 #[derive(Debug, thiserror::Error)]
@@ -76,8 +78,8 @@ pub struct Decision {
     pub executable: usize,
     /// Requests of which it is not known, because state could not be read.
     pub unknown: usize,
-    /// State could not be read: another look soon may tell more.
-    pub is_troubled: bool,
+    /// State could not be read, or not all could be checked in time: another look soon may tell more.
+    pub is_unfinished: bool,
     /// Whose turn it is.
     pub turn: Option<Turn>,
     /// What to send, best first.
@@ -93,8 +95,9 @@ pub struct Engine {
     book: Book,
     checks: Checks,
     terms: Option<Terms>,
-    /// gas that the last quote of a Request charged
-    charged: HashMap<RequestId, u64>,
+    quotes: Quotes,
+    /// Accounts and slots in the mirror at which those are evicted that nothing depends on
+    evict_at: usize,
     flights: Flights,
     quarantine: Quarantine,
     /// Looks in a row at which state could not be read
@@ -120,7 +123,8 @@ impl Engine {
             book,
             checks: Checks::default(),
             terms: None,
-            charged: HashMap::default(),
+            quotes: Quotes::default(),
+            evict_at: MIRROR_FLOOR,
             flights: Flights::default(),
             quarantine: Quarantine::default(),
             troubles: 0,
@@ -186,29 +190,47 @@ impl Engine {
                 // An executed Request starts with a clean slate; a recurring one is due again by its target.
                 for id in book.added.iter().chain(&book.removed) {
                     self.quarantine.forget(*id);
-                    self.checks.remove(*id);
                 }
                 (changes, book)
             }
             BlockDelta::Removed { head } => {
                 self.heads.pop();
                 let changes = self.simulator.undo(head)?;
-                let book = self.book.undo(head)?;
-                for id in &book.added {
-                    self.checks.remove(*id);
-                }
-                (changes, book)
+                (changes, self.book.undo(head)?)
             }
         };
+        for id in &book.added {
+            self.checks.renew(*id);
+            self.quotes.renew(*id);
+        }
         for id in &book.removed {
             self.checks.remove(*id);
-            self.charged.remove(id);
+            self.quotes.remove(*id);
         }
         self.changed.extend(book.added.iter().chain(&book.removed));
         let block = self.next_block(now);
         let gas_price = self.gas_price(&block);
-        self.checks.invalidate(&changes, &Environment { block, gas_price });
+        self.invalidate(&changes, &Environment { block, gas_price });
         Ok(())
+    }
+
+    /// Drops what `changes`, what was loaded since, or the environment may have made untrue.
+    fn invalidate(&mut self, changes: &Changes, environment: &Environment) {
+        let contradicted = self.simulator.take_contradicted();
+        for changes in [changes, &contradicted] {
+            self.checks.invalidate(changes, environment);
+            self.quotes.invalidate(changes, environment);
+        }
+    }
+
+    /// Evicts from the mirror what nothing depends on, when there is much.
+    fn evict(&mut self) {
+        if self.simulator.mirror().held() > self.evict_at {
+            self.simulator.keep_only(self.checks.reads().chain(self.quotes.reads()));
+            let held = self.simulator.mirror().held();
+            tracing::debug!(held, "evicted from the mirror what nothing depends on");
+            self.evict_at = MIRROR_FLOOR.max(2 * held);
+        }
     }
 
     /// The block from which on logs are missing, when some are.
@@ -264,6 +286,9 @@ impl Engine {
     pub async fn decide(&mut self, now: u64, skip_plan: bool) -> Result<Decision, EngineError> {
         let next = self.next_block(now);
         let mut decision = self.look(&next, skip_plan).await?;
+        self.evict();
+        decision.unknown = self.book.len().saturating_sub(self.checks.known());
+        decision.is_unfinished = self.checks.is_unfinished();
         let Some(trouble) = self.simulator.take_trouble() else {
             self.troubles = 0;
             return Ok(decision);
@@ -272,8 +297,7 @@ impl Engine {
         if self.troubles >= MAX_TROUBLES {
             return Err(trouble.into());
         }
-        decision.is_troubled = true;
-        decision.unknown = self.book.len() - self.checks.known();
+        decision.is_unfinished = true;
         tracing::warn!(error = %trouble, unknown = decision.unknown, "state cannot be read now");
         Ok(decision)
     }
@@ -286,7 +310,7 @@ impl Engine {
         self.count(next).await?;
         let gas_price = self.gas_price(next);
         // Time has gone by since the block was applied.
-        self.checks.invalidate(&Changes::default(), &Environment { block: *next, gas_price });
+        self.invalidate(&Changes::default(), &Environment { block: *next, gas_price });
         let executor = self.policy.executor;
         let checker = Checker { contracts: &self.contracts, terms: &terms, executor, gas_price };
         let rechecked = self.checks.refresh(&checker, &mut self.simulator, next, self.book.iter()).await?;
@@ -328,6 +352,7 @@ impl Engine {
         }
         if terms != self.terms {
             self.checks.clear();
+            self.quotes.clear();
             self.terms.clone_from(&terms);
         }
         terms.map(Some).ok_or(EngineError::NoRegistry(self.contracts.registry))
@@ -354,12 +379,20 @@ impl Engine {
             own,
             quarantine: &self.quarantine,
         };
-        let entries: Vec<(Outstanding, Option<u64>)> = executable
-            .iter()
-            .filter_map(|id| Some((self.book.get(*id)?.clone(), self.charged.get(id).copied())))
+        let asked =
+            Asked { environment: Environment { block: *next, gas_price }, own, quarantine: &self.quarantine };
+        let entries: Vec<(Outstanding, Option<u64>)> = self
+            .quotes
+            .due(&asked, executable)
+            .into_iter()
+            .filter_map(|(id, charged)| Some((self.book.get(id)?.clone(), charged)))
             .collect();
-        let mut quotes = executing(quoter.each(&mut self.simulator, next, &entries).await?, &entries);
-        self.charged.extend(quotes.iter().map(|quote| (quote.id, quote.expected_gas)));
+        for ((entry, _), answer) in
+            entries.iter().zip(quoter.each(&mut self.simulator, next, &entries).await?)
+        {
+            self.quotes.made(&asked, entry.id, answer);
+        }
+        let mut quotes = self.quotes.of(&asked, executable);
         tracing::debug!(?quotes, "quoted");
         // What would lose money alone would be paid for by the others of its batch.
         quotes.retain(|quote| quote.balance.profit().is_some());
@@ -389,18 +422,6 @@ impl Engine {
         let (executor, limit) = (self.policy.executor, self.policy.max_opening_gas);
         turn::own_gas(&mut self.simulator, next, &self.contracts, executor, turn, paid_in_auto, limit).await
     }
-}
-
-/// The quotes of what executes.
-fn executing(quoted: Vec<Quoted>, entries: &[(Outstanding, Option<u64>)]) -> Vec<Quote> {
-    let executes = |(quoted, (entry, _)): (Quoted, &(Outstanding, Option<u64>))| match quoted {
-        Quoted::Executes(quote) => Some(quote),
-        not => {
-            tracing::debug!(request = %entry.id, quote = ?not, "does not execute");
-            None
-        }
-    };
-    quoted.into_iter().zip(entries).filter_map(executes).collect()
 }
 
 fn candidate(book: &Book, quote: Quote) -> Option<Candidate> {

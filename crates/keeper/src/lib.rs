@@ -10,9 +10,11 @@
 //!
 //! What would happen to it:
 //! - [`simulator`]: runs calls on the state at the head: [`Simulator`]
-//! - [`check`]: would the target's call succeed: [`Checks`]
+//! - [`check`]: would the target's call succeed: [`Checker`](check::Checker)
+//! - [`checks`]: of which Requests it is known, and which come next: [`Checks`](checks::Checks)
 //! - [`turn`]: whose turn is it: [`Turn`]
 //! - [`quote`]: what does the whole transaction use and earn: [`Quoter`](quote::Quoter)
+//! - [`quotes`]: which quotes stand, and which come next: [`Quotes`](quotes::Quotes)
 //!
 //! What to do about it:
 //! - [`batch`]: several Requests as one transaction, and what becomes of one that fails
@@ -32,6 +34,7 @@
 pub mod batch;
 pub mod book;
 pub mod check;
+pub mod checks;
 pub mod contracts;
 pub mod engine;
 pub mod explain;
@@ -41,6 +44,7 @@ pub mod planner;
 pub mod pricing;
 pub mod quarantine;
 pub mod quote;
+pub mod quotes;
 pub mod report;
 pub mod requests;
 pub mod run;

@@ -70,7 +70,7 @@ pub(crate) struct Session<'a> {
     /// JSON-RPC calls that were told.
     calls_told: u64,
     /// State could not be read at the last look.
-    is_troubled: bool,
+    is_unfinished: bool,
 }
 
 impl Drop for Session<'_> {
@@ -86,7 +86,7 @@ impl<'a> Session<'a> {
         *engine.quarantine() = std::mem::take(&mut lasting.quarantine);
         let calls_told = keeper.endpoint.stats().total();
         let changed = BTreeSet::new();
-        Self { keeper, engine, lasting, changed, kept_at: None, calls_told, is_troubled: false }
+        Self { keeper, engine, lasting, changed, kept_at: None, calls_told, is_unfinished: false }
     }
 
     /// Starts the account's owner, or tells the one that runs already where the chain is now.
@@ -149,7 +149,7 @@ impl<'a> Session<'a> {
             // never be done while state cannot be read.
             tokio::select! {
                 ready = feed.ready() => ready?,
-                () = tokio::time::sleep(LOOK_AGAIN), if self.is_troubled => {
+                () = tokio::time::sleep(LOOK_AGAIN), if self.is_unfinished => {
                     let behind = tip.borrow().hash != self.engine.head().hash;
                     self.look(observer, Vec::new(), behind, Instant::now()).await?;
                     continue;
@@ -188,7 +188,7 @@ impl<'a> Session<'a> {
         }
         let withheld = self.withheld();
         let mut decision = self.engine.decide(now(), behind || withheld.is_some()).await?;
-        self.is_troubled = decision.is_troubled;
+        self.is_unfinished = decision.is_unfinished;
         let sent = self.send(&mut decision).await?;
         let elapsed = seen.elapsed();
         self.keep_if_due().await?;
@@ -244,7 +244,7 @@ impl Session<'_> {
             };
             match submitter.submit(self.request(&batch, &decision.turn)).await {
                 Ok(submitted) => {
-                    tracing::info!(requests = ?batch.ids, tx = %submitted.tx_hash, nonce = submitted.nonce, "sent");
+                    tracing::info!(requests = %errand_types::listed(&batch.ids), tx = %submitted.tx_hash, nonce = submitted.nonce, "sent");
                     sent.push(report(Some(submitted.tx_hash)));
                     self.engine.flights().opened(submitted.intent, batch.ids, batch.call);
                 }
@@ -258,7 +258,9 @@ impl Session<'_> {
                 }
                 Err(error @ (SubmitError::Journal(_) | SubmitError::Stopped)) => return Err(error.into()),
                 // Nothing was sent and nothing is kept: the next block is another chance.
-                Err(error) => tracing::warn!(requests = ?batch.ids, %error, "not sent"),
+                Err(error) => {
+                    tracing::warn!(requests = %errand_types::listed(&batch.ids), %error, "not sent")
+                }
             }
         }
         Ok(sent)

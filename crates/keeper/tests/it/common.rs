@@ -162,14 +162,19 @@ impl Stage {
         self.anvil.submit(request.gas_limit(100_000)).await.unwrap();
     }
 
-    /// How often each Request was executed, in order of execution.
+    /// The Requests that were executed, in order of execution.
     pub(crate) async fn executed(&self) -> Vec<u64> {
+        self.executions().await.into_iter().map(|event| event.id.to()).collect()
+    }
+
+    /// All executions, in their order.
+    pub(crate) async fn executions(&self) -> Vec<IRegistry::HashedReqExecuted> {
         let filter = Filter::new()
             .address(self.contracts.registry)
             .event_signature(IRegistry::HashedReqExecuted::SIGNATURE_HASH)
             .from_block(0);
         let logs = self.anvil.provider().get_logs(&filter).await.unwrap();
-        logs.iter().map(|log| IRegistry::HashedReqExecuted::decode_log(&log.inner).unwrap().id.to()).collect()
+        logs.iter().map(|log| IRegistry::HashedReqExecuted::decode_log(&log.inner).unwrap().data).collect()
     }
 
     pub(crate) fn policy(&self, executor: u32) -> Policy {

@@ -1,6 +1,7 @@
 //! Nodes that withhold, fail or are slow, and a disk without space.
 
 use crate::common::{ALWAYS, SWITCH, Stage, until};
+use alloy::primitives::address;
 use errand_chain::{Endpoint, EndpointOptions};
 use errand_keeper::{KeeperError, Withheld, sync::BookSyncError};
 use errand_testkit::relay::{Relay, Rule, methods};
@@ -74,6 +75,32 @@ async fn what_needs_state_that_cannot_be_read_is_unknown_until_it_can() {
     until("it is executed", || async { stage.executed().await == all }).await;
     assert_eq!(keeper.syncs(), 1, "nothing was read anew");
     keeper.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn state_that_a_node_refuses_of_one_target_costs_no_other_request() {
+    let (stage, relay) = behind_a_relay().await;
+    let folder = tempdir().unwrap();
+    let refused = address!("0x00000000000000000000000000000000000a0020");
+    stage.anvil.set_code(refused, "0x00".parse().unwrap()).await.unwrap();
+    let name = refused.to_string().to_lowercase();
+    relay.rule(move |message| {
+        let is_state = methods(message).iter().any(|method| {
+            ["eth_getAccountInfo", "eth_getBalance", "eth_getTransactionCount", "eth_getCode"]
+                .contains(method)
+        });
+        let is_refused = is_state && message.to_string().to_lowercase().contains(&name);
+        if is_refused { Rule::Error(-32000, "missing trie node") } else { Rule::Pass }
+    });
+    stage.register(refused).await;
+    let request = stage.register(ALWAYS).await;
+    let keeper = stage.keeper(1, folder.path());
+    until("the other is executed", || async { stage.executed().await == [request.id.0] }).await;
+    // More often than state may be missing before everything is read anew.
+    stage.mine_and_see(&keeper, 10).await;
+    assert_eq!(keeper.syncs(), 1, "nothing was read anew");
+    let report = keeper.stop().await.pop().unwrap();
+    assert_eq!((report.outstanding, report.unknown), (1, 1), "{report:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

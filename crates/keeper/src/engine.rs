@@ -6,6 +6,7 @@ use crate::{
     book::{Book, BookError, Outstanding},
     check::Checker,
     checks::Checks,
+    clock::Clock,
     contracts::Contracts,
     flights::Flights,
     planner::{self, BatchLimits, Quote, TRANSACTION_GAS_CAP},
@@ -106,6 +107,7 @@ pub struct Engine {
     complete_at: u64,
     /// Some were missing after it
     doubted: bool,
+    clock: Clock,
     /// recent heads, the current one last: what a removal goes back to
     heads: Vec<BlockHead>,
     /// Requests that came, went or ran since they were asked for last
@@ -130,6 +132,7 @@ impl Engine {
             troubles: 0,
             complete_at: heads.last().map_or(0, |head| head.number),
             doubted: false,
+            clock: Clock::default(),
             heads,
             changed: HashSet::default(),
         }
@@ -160,7 +163,7 @@ impl Engine {
         self.simulator.head()
     }
 
-    /// The environment that the next block will have, as far as it can be known at Unix time `now`.
+    /// The environment that the next block will have, as far as it can be known at the host's Unix time `now`.
     pub fn next_block(&self, now: u64) -> NextBlock {
         let head = self.head();
         // The smallest one seen: after a missed slot, or a pause of a chain that mines on demand, the last one
@@ -169,7 +172,7 @@ impl Engine {
         let intervals = pairs.map(|(before, after)| after.timestamp.saturating_sub(before.timestamp));
         // Of a few, all may be such pauses.
         let interval = if self.heads.len() > FEW_HEADS { intervals.min().unwrap_or(1).max(1) } else { 1 };
-        self.simulator.next_block(now.max(head.timestamp + interval))
+        self.simulator.next_block(self.clock.time(now).max(head.timestamp + interval))
     }
 
     /// What a transaction in the next block would pay, in wei per gas.
@@ -182,6 +185,7 @@ impl Engine {
         let (changes, book) = match delta {
             BlockDelta::Added { head, logs, writes } => {
                 let changes = self.simulator.apply(head, writes)?;
+                self.clock.saw(head.timestamp, now);
                 self.heads.push(*head);
                 if self.heads.len() > crate::book::UNDO_DEPTH + 1 {
                     self.heads.remove(0);

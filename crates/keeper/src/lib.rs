@@ -12,6 +12,7 @@
 //! - [`simulator`]: runs calls on the state at the head: [`Simulator`]
 //! - [`check`]: would the target's call succeed: [`Checker`](check::Checker)
 //! - [`checks`]: of which Requests it is known, and which come next: [`Checks`](checks::Checks)
+//! - [`clock`]: what time is it on the chain: [`Clock`](clock::Clock)
 //! - [`turn`]: whose turn is it: [`Turn`]
 //! - [`quote`]: what does the whole transaction use and earn: [`Quoter`](quote::Quoter)
 //! - [`quotes`]: which quotes stand, and which come next: [`Quotes`](quotes::Quotes)
@@ -35,6 +36,7 @@ pub mod batch;
 pub mod book;
 pub mod check;
 pub mod checks;
+pub mod clock;
 pub mod contracts;
 pub mod engine;
 pub mod explain;

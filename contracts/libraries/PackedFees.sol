@@ -6,6 +6,14 @@ import {IRegistry} from "../interfaces/IRegistry.sol";
 /// `IRegistry.FeeSettings` in one word, so that an execution loads them with one SLOAD.
 type PackedFees is uint256;
 
+/// What writing an AUTO balance costs less when it was written before in the transaction and was not read
+/// meanwhile: EIP-2929 and EIP-2200, as for what follows.
+uint256 constant COLD_BALANCE = 4800;
+/// The same when it is read before it is written.
+uint256 constant CLEAN_BALANCE = 2800;
+/// What reading a slot costs less when it was read before in the transaction.
+uint256 constant COLD_SLOT = 2000;
+
 using {
     tipCapWei,
     txBase,
@@ -23,6 +31,7 @@ using {
     report,
     reportPerId,
     withoutCallData,
+    forLaterCall,
     unpack
 } for PackedFees global;
 
@@ -89,6 +98,16 @@ function reportPerId(PackedFees fees) pure returns (uint256) {
 /// The same with no price on call data.
 function withoutCallData(PackedFees fees) pure returns (PackedFees) {
     return PackedFees.wrap(PackedFees.unwrap(fees) & ~(uint256(0xffff) << 64));
+}
+
+/// The same for a call of `n` Requests that is not its transaction's first: the executor's AUTO balance is
+/// written already, the grant read, the gate told. No setting is below what is taken off it.
+function forLaterCall(PackedFees fees, uint256 n) pure returns (PackedFees) {
+    unchecked {
+        uint256 word = PackedFees.unwrap(fees) & ~(uint256(0xffff) << 224);
+        uint256 balance = COLD_BALANCE / n;
+        return PackedFees.wrap(word - (balance << 96) - (balance << 128) - (COLD_SLOT << 160));
+    }
 }
 
 function pack(IRegistry.FeeSettings memory s) pure returns (PackedFees) {

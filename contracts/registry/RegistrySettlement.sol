@@ -6,7 +6,7 @@ import {IExecutorGate} from "../interfaces/IExecutorGate.sol";
 import {IPriceOracle} from "../interfaces/IPriceOracle.sol";
 import {CalldataGas} from "../libraries/CalldataGas.sol";
 import {FeeMath} from "../libraries/FeeMath.sol";
-import {PackedFees} from "../libraries/PackedFees.sol";
+import {CLEAN_BALANCE, PackedFees} from "../libraries/PackedFees.sol";
 import {EncodedRequest} from "../libraries/Requests.sol";
 import {RegistryBook} from "./RegistryBook.sol";
 
@@ -30,8 +30,7 @@ abstract contract RegistrySettlement is RegistryBook {
     uint256 private constant MAX_EXPECTED_GAS = type(uint48).max;
     /// What the EVM adds to the gas of a call that carries ETH.
     uint256 internal constant STIPEND = 2300;
-    /// Gas that must be left before a refund so that it gets its own: paying an account that does not exist
-    /// costs 34,100, and one part in 64 stays behind.
+    /// Gas that must be left before a refund so that it gets its own, and can be credited should it fail.
     uint256 private constant REFUND_RESERVE = 43_000;
     /// Tokens of a Request's words before its call data, of which about 75 bytes are not zero. Counting them
     /// would cost more than they can differ.
@@ -40,6 +39,10 @@ abstract contract RegistrySettlement is RegistryBook {
     uint256 private constant TOKENS_SINGLE = TOKENS_HEAD + 132;
     /// The same for a batch entry: its offset, id, the Request's offset, expectedGas and gasLimit.
     uint256 private constant TOKENS_ENTRY = TOKENS_HEAD + 182;
+    /// Seed of the transient slots that mark users who paid in AUTO.
+    uint256 private constant PAID_SEED = uint256(keccak256("errand.registry.paid"));
+    /// The code hash of an account that exists and has no code.
+    bytes32 private constant NO_CODE = keccak256("");
 
     /// What all Requests of one call have in common, and what became of those before.
     struct Terms {
@@ -88,7 +91,6 @@ abstract contract RegistrySettlement is RegistryBook {
     /// What is known of a Request's charge before it runs.
     function _meter(EncodedRequest r, uint256 expectedGas, Terms memory terms)
         internal
-        view
         returns (Meter memory m)
     {
         PackedFees fees = terms.fees;
@@ -116,7 +118,10 @@ abstract contract RegistrySettlement is RegistryBook {
         }
         m.expectedGas = expectedGas;
         m.gasPrice = FeeMath.currentGasPrice(fees.tipCapWei());
-        if (inAuto) m.autoPerEth = _autoPerEth();
+        if (inAuto) {
+            m.autoPerEth = _autoPerEth();
+            if (_markPaid(r.user())) m.fixedGas -= CLEAN_BALANCE;
+        }
     }
 
     /**
@@ -134,7 +139,8 @@ abstract contract RegistrySettlement is RegistryBook {
         bool isFixed = r.insertFeeAmount();
         if (isFixed) fee = _fee(m, m.expectedGas);
         // Whether the user's account was touched before in this transaction is part of what is measured.
-        if (available > (inAuto ? 0 : fee)) _touch(r.user());
+        bool exists;
+        if (available > (inAuto ? 0 : fee)) exists = _touch(r.user());
 
         // Nothing expensive may come after this line but what the constants account for.
         uint256 gasWithRefund;
@@ -145,6 +151,7 @@ abstract contract RegistrySettlement is RegistryBook {
             // Gas units are far from 2^255, here and below.
             // forge-lint: disable-next-line(unsafe-typecast)
             m.lead += int256(gasUsed) - int256(m.floorGas);
+            m.floorGas = 0;
         }
 
         uint256 refund = available;
@@ -185,7 +192,7 @@ abstract contract RegistrySettlement is RegistryBook {
             payout = available - refund;
         }
         if (refund != 0) {
-            (uint256 extraGas, uint256 withheld) = _refund(r.user(), refund, m);
+            (uint256 extraGas, uint256 withheld) = _refund(r.user(), exists, refund, m);
             gasCharged += extraGas;
             payout += withheld;
         }
@@ -208,29 +215,52 @@ abstract contract RegistrySettlement is RegistryBook {
 
     /**
      * Pushes a refund with little gas. When that fails, the user is credited, less what the attempt and the
-     * credit cost.
+     * credit cost; so is one who does not exist any more, as bringing an account into being costs more.
+     * @dev The credit is written before its cost is known, so that writing it is measured: it depends on what
+     * was there.
      * @return extraGas gas units beyond what a refund is charged.
      * @return withheld wei of the refund that pay for them.
      */
-    function _refund(address user, uint256 refund, Meter memory m)
+    function _refund(address user, bool exists, uint256 refund, Meter memory m)
         private
         returns (uint256 extraGas, uint256 withheld)
     {
         uint256 gasBefore = gasleft();
         require(gasBefore >= REFUND_RESERVE, InsufficientGas(gasBefore, REFUND_RESERVE));
-        if (_send(user, refund, REFUND_GAS - STIPEND)) return (0, 0);
+        if (exists && _send(user, refund, REFUND_GAS - STIPEND)) return (0, 0);
+
+        _addCredit(user, refund);
 
         uint256 used = gasBefore - gasleft() + m.fees.credit();
-        if (used > m.fees.refund()) extraGas = used - m.fees.refund();
+        if (used > m.fees.refund()) {
+            uint256 more = used - m.fees.refund();
+            extraGas = _chargeOf(m, more);
+            // Gas units are far from 2^255.
+            // forge-lint: disable-next-line(unsafe-typecast)
+            m.lead += int256(more);
+        }
         withheld = FeeMath.ethFee(extraGas, m.gasPrice);
         if (withheld > refund) withheld = refund;
-        if (refund != withheld) _credit(user, refund - withheld);
+        _keepCredit(user, refund - withheld, withheld);
     }
 
-    /// Warms an account, and what it delegates to, without letting it run.
-    function _touch(address account) private view {
+    /// Marks a user as one who pays in AUTO. Returns whether he did before in this transaction: then his balance
+    /// is written already.
+    function _markPaid(address user) private returns (bool before) {
+        uint256 slot = PAID_SEED ^ uint160(user);
         assembly ("memory-safe") {
-            pop(staticcall(0, account, 0, 0, 0, 0))
+            before := tload(slot)
+            tstore(slot, 1)
+        }
+    }
+
+    /// Warms an account, and what it delegates to, without letting it run. Returns whether it exists.
+    function _touch(address account) private view returns (bool exists) {
+        bytes32 noCode = NO_CODE;
+        assembly ("memory-safe") {
+            let hash := extcodehash(account)
+            exists := iszero(iszero(hash))
+            if exists { if xor(hash, noCode) { pop(staticcall(0, account, 0, 0, 0, 0)) } }
         }
     }
 

@@ -187,7 +187,7 @@ abstract contract RegistryBook is RegistrySettings {
         }
     }
 
-    function _credit(address account, uint256 amount) private {
+    function _credit(address account, uint256 amount) internal {
         _addCredit(account, amount);
         emit Credited(account, amount);
     }

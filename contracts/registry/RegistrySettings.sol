@@ -129,7 +129,7 @@ abstract contract RegistrySettings is IRegistry, Ownable2Step {
             entryEth: 11_500,
             entryAuto: 26_000,
             entryWord: 10,
-            shared: 23_000,
+            shared: 11_000,
             refund: 15_000,
             credit: 5000,
             clearing: 9600,
@@ -208,9 +208,9 @@ abstract contract RegistrySettings is IRegistry, Ownable2Step {
         uint256 least = settings.clearing;
         _requireAtLeast(settings.tailEth, least);
         _requireAtLeast(settings.entryEth, least);
-        least += COLD_BALANCE + CLEAN_BALANCE;
-        _requireAtLeast(settings.tailAuto, least);
+        least += CLEAN_BALANCE;
         _requireAtLeast(settings.entryAuto, least);
+        _requireAtLeast(settings.tailAuto, least + COLD_BALANCE);
         _requireAtLeast(settings.shared, COLD_SLOT);
     }
 

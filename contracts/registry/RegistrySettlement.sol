@@ -23,15 +23,14 @@ import {RegistryBook} from "./RegistryBook.sol";
 abstract contract RegistrySettlement is RegistryBook {
     /// @notice Percent of the charged gas up to which `expectedGas` may go.
     uint256 public constant EXPECTED_GAS_PERCENT = 102;
-    /// @notice Gas that paying a refund gives its user, the stipend included.
+    /// @notice Gas with which a user's account is called when it is paid a refund, the stipend included.
     uint256 public constant REFUND_GAS = 10_000;
-    /// @notice The part of it that is given ahead where the fee is in ETH, in a call without ETH that may not
-    /// write: what is cold is read in it, and so measured.
-    uint256 public constant REFUND_GAS_AHEAD = 6500;
+    /// @notice The same where the fee is in ETH and the account was called with `REFUND_GAS` and no ETH right
+    /// before: what a wallet finds cold is found, and measured, there.
+    uint256 public constant WARM_REFUND_GAS = 3000;
 
-    /// Gas units that an account with code is charged more for a refund in ETH: half of the rest.
-    uint256 private constant REFUND_GAS_CODE = (REFUND_GAS - REFUND_GAS_AHEAD) / 2;
-
+    /// Gas units that an account with code is charged more for a refund in ETH: a little of what it may use.
+    uint256 private constant REFUND_GAS_CODE = 300;
     /// No charge comes near it, and no fee computed from it overflows.
     uint256 private constant MAX_EXPECTED_GAS = type(uint48).max;
     /// What the EVM adds to the gas of a call that carries ETH.
@@ -251,7 +250,7 @@ abstract contract RegistrySettlement is RegistryBook {
         returns (uint256 extraGas, uint256 withheld)
     {
         uint256 gasBefore = gasleft();
-        if (m.userExists && _push(user, refund, REFUND_GAS - REFUND_GAS_AHEAD)) return (0, 0);
+        if (m.userExists && _push(user, refund, WARM_REFUND_GAS)) return (0, 0);
 
         _addCredit(user, refund);
 
@@ -287,17 +286,19 @@ abstract contract RegistrySettlement is RegistryBook {
         }
     }
 
-    /// Warms a user's account and what it reads when it is paid, and notes what paying it is charged.
-    function _touch(address user, Meter memory m) private view {
+    /**
+     * Warms a user's account and what it reads when it is paid, and notes what paying it is charged.
+     * @dev An account with code is called as it will be when it is paid, only without ETH. A static call would
+     * not do: many wallets log, it would fail, and what fails warms nothing.
+     */
+    function _touch(address user, Meter memory m) private {
         bytes32 hash = user.codehash;
         m.refundGas = m.fees.refund();
         if (hash == 0) return;
         m.userExists = true;
         if (hash == NO_CODE) return;
         m.refundGas += REFUND_GAS_CODE;
-        assembly ("memory-safe") {
-            pop(staticcall(REFUND_GAS_AHEAD, user, 0, 0, 0, 0))
-        }
+        _send(user, 0, REFUND_GAS);
     }
 
     /// By how much `gasUsed` units more, and the floor price, raise the maximum of the sums so far.

@@ -68,7 +68,7 @@ pub(crate) async fn outstanding(session: &Session) -> Result<Synced> {
     let head = session.head().await?;
     let first = session.contracts.registry_block;
     let mut progress = Progress::blocks(first, head.number);
-    sync_book(&session.endpoint, &session.contracts, None, first, &head, &mut progress)
+    sync_book(&session.endpoint, &session.contracts, None, first, None, &head, &mut progress)
         .await
         .wrap_err("the outstanding Requests cannot be read")
 }

@@ -122,6 +122,24 @@ fn released_work_can_be_taken_again_and_a_reorg_does_not_take_it_back_from_a_lat
 }
 
 #[test]
+fn released_work_goes_back_to_the_intent_that_is_open_again_when_the_later_one_lets_go() {
+    let journal = journal();
+    let first = journal.open_intent(new_intent(0, [work(1)])).unwrap().id;
+    journal.record_attempt(first, attempt(0, 1)).unwrap();
+    journal.mark_mined(first, inclusion(attempt(0, 1).tx_hash, 102)).unwrap();
+    journal.release_work(first, work(1)).unwrap();
+    let second = journal.open_intent(new_intent(1, [work(1)])).unwrap().id;
+    journal.reopen(first).unwrap();
+    journal.abandon(second).unwrap();
+    assert_eq!(journal.holder(work(1)).unwrap(), Some(first));
+    journal.check().unwrap();
+    let refused = journal.open_intent(new_intent(1, [work(1)]));
+    assert!(matches!(refused, Err(JournalError::WorkTaken { .. })), "{refused:?}");
+    journal.abandon(first).unwrap();
+    assert_eq!(journal.holder(work(1)).unwrap(), None);
+}
+
+#[test]
 fn settling_drops_the_bytes_and_keeps_the_hashes() {
     let journal = journal();
     let id = journal.open_intent(new_intent(0, [work(1)])).unwrap().id;

@@ -5,21 +5,24 @@ use crate::{
     pricing::Balance,
     quote::{BATCH_OVERHEAD, FEE_RUNS, Quoter, settled, with_refund},
     requests::{self, BatchEntry},
-    simulator::{Job, Simulator, SimulatorError},
+    simulator::{Job, Measured, Simulator, SimulatorError},
 };
 use alloy::{
-    primitives::U256,
+    primitives::{Address, U256, map::HashMap},
     sol_types::{SolCall, SolError},
 };
-use errand_bindings::IRegistry;
+use errand_bindings::{IAutoToken, IRegistry};
 use errand_sim::{EnvSeen, Outcome, Unknown};
 use errand_types::{CallSpec, NextBlock, RequestId};
+use std::collections::BTreeSet;
 
 /// Runs of one transaction, each without what failed in the one before.
 const MAX_RUNS: usize = 16;
 /// Transactions that are tried in place of one that fails: its halves, their halves, and so on. One Request that
 /// makes the whole fail is found among a hundred with 15.
 const MAX_PARTS: usize = 32;
+/// The effort that all of them may take in a look, in gas.
+const MAX_EFFORT: u64 = 3_000_000_000;
 
 /// A Request on its way into a batch.
 #[derive(Clone, Debug)]
@@ -66,7 +69,7 @@ enum Ran {
     Executes { gas_used: u64, outcomes: Vec<IRegistry::Outcome> },
     /// The whole fails.
     Fails,
-    /// What it needs cannot be read now, or it cannot be included after what comes before.
+    /// It cannot be included after what comes before.
     Unknown,
 }
 
@@ -81,9 +84,8 @@ fn read(outcome: &Outcome) -> Ran {
         Outcome::Revert { gas_used, output } if IRegistry::NoneSucceeded::abi_decode(output).is_ok() => {
             Ran::Executes { gas_used: *gas_used, outcomes: Vec::new() }
         }
-        Outcome::Unknown(
-            Unknown::Missing(_) | Unknown::BlockHash(_) | Unknown::Predecessor | Unknown::Invalid(_),
-        ) => Ran::Unknown,
+        Outcome::Unknown(Unknown::Predecessor | Unknown::Invalid(_)) => Ran::Unknown,
+        // What cannot be read may be what one of its Requests reads: the others need not wait for it.
         Outcome::Revert { .. } | Outcome::Halt { .. } | Outcome::Unknown(_) => Ran::Fails,
     }
 }
@@ -100,21 +102,25 @@ impl Quoter<'_> {
     ) -> Result<Vec<Batch>, SimulatorError> {
         let (mut before, mut quoter) = (pending, *self);
         let mut found = Vec::new();
-        let mut room = next.gas_limit;
+        let (mut room, mut effort) = (next.gas_limit, 0);
         for candidates in packed {
             // What does not fit into the next block is planned for the one after it.
-            if room == 0 {
+            if room == 0 || effort > MAX_EFFORT {
                 break;
             }
             let mut parts = vec![candidates];
             let mut tried = 0;
             while let Some(part) = parts.pop() {
-                if tried == MAX_PARTS {
-                    tracing::warn!(parts = parts.len() + 1, "too much of a batch fails; the rest waits");
+                if tried == MAX_PARTS || effort > MAX_EFFORT {
+                    tracing::warn!(
+                        effort,
+                        parts = parts.len() + 1,
+                        "too much of a batch fails; the rest waits"
+                    );
                     break;
                 }
                 tried += 1;
-                match quoter.batch(simulator, next, &before, part).await? {
+                match quoter.batch(simulator, next, &before, part, &mut effort).await? {
                     Tried::Pays(batch) => {
                         quoter.own = quoter.own.after(batch.paid_in_auto);
                         before.push(batch.call.clone());
@@ -132,13 +138,14 @@ impl Quoter<'_> {
         Ok(found)
     }
 
-    /// Quotes one batch as one transaction after those of `before`.
+    /// Quotes one batch as one transaction after those of `before`. What it takes is added to `effort`.
     async fn batch(
         &self,
         simulator: &mut Simulator,
         next: &NextBlock,
         before: &[CallSpec],
         mut candidates: Vec<Candidate>,
+        effort: &mut u64,
     ) -> Result<Tried, SimulatorError> {
         begin_low(&mut candidates);
         let mut fee_runs = 0;
@@ -148,7 +155,9 @@ impl Quoter<'_> {
             }
             let call = self.transaction(&candidates);
             let calls = before.iter().chain([&call]).cloned().collect();
-            let run = simulator.run_one(next, Job::Transactions(calls)).await?;
+            let Measured { run, effort: own } = simulator.measure_one(next, Job::Transactions(calls)).await?;
+            let predecessors: u64 = before.iter().map(|call| call.gas_limit).sum();
+            *effort = effort.saturating_add(own).saturating_add(predecessors);
             let (gas_used, outcomes) = match read(&run.outcome) {
                 Ran::Executes { gas_used, outcomes } => (gas_used, outcomes),
                 Ran::Fails => {
@@ -176,7 +185,8 @@ impl Quoter<'_> {
                 );
                 return Ok(Tried::Fails(candidates));
             }
-            return Ok(self.judge(next, candidates, &outcomes, call, gas_used));
+            let auto = self.auto_of(simulator, next, &candidates).await?;
+            return Ok(self.judge(next, candidates, &outcomes, &auto, call, gas_used));
         }
         Ok(Tried::Fails(candidates))
     }
@@ -187,6 +197,7 @@ impl Quoter<'_> {
         next: &NextBlock,
         candidates: Vec<Candidate>,
         outcomes: &[IRegistry::Outcome],
+        auto: &HashMap<Address, U256>,
         call: CallSpec,
         gas: u64,
     ) -> Tried {
@@ -202,11 +213,25 @@ impl Quoter<'_> {
         }
         let prices = self.terms.prices(next, self.gas_price);
         let highest_tip = prices.highest_tip(&balance, least);
+        let mut owed: HashMap<Address, U256> = HashMap::default();
+        for (candidate, outcome) in candidates.iter().zip(outcomes) {
+            let request = &candidate.entry.entry.request;
+            if request.payWithAUTO {
+                let fees = owed.entry(request.user).or_default();
+                *fees = fees.saturating_add(outcome.fee);
+            }
+        }
         let covered = candidates.iter().zip(outcomes).filter_map(|(candidate, outcome)| {
-            Some((
-                covered_price(candidate, outcome, prices.paid),
-                self.value(&candidate.entry.entry, outcome)?,
-            ))
+            let entry = &candidate.entry.entry;
+            let of = |amounts: &HashMap<Address, U256>| {
+                amounts.get(&entry.request.user).copied().unwrap_or_default()
+            };
+            let price = if entry.request.payWithAUTO {
+                price_for(of(auto), of(&owed), prices.paid)
+            } else {
+                covered_price(candidate, outcome, prices.paid)
+            };
+            Some((price, self.value(entry, outcome)?))
         });
         let highest_price = highest_price(covered.collect(), &balance).max(self.gas_price);
         let ids = candidates.iter().map(|candidate| candidate.quote.id).collect();
@@ -253,6 +278,28 @@ impl Quoter<'_> {
         changed
     }
 
+    /// What the users of these that pay in AUTO can be charged, each in all. What cannot be read counts as nothing.
+    async fn auto_of(
+        &self,
+        simulator: &mut Simulator,
+        next: &NextBlock,
+        candidates: &[Candidate],
+    ) -> Result<HashMap<Address, U256>, SimulatorError> {
+        let (token, spender) = (self.contracts.auto_token, self.contracts.auto_payments);
+        let requests = candidates.iter().map(|candidate| &candidate.entry.entry.request);
+        let users: BTreeSet<Address> =
+            requests.filter(|request| request.payWithAUTO).map(|request| request.user).collect();
+        let mut auto = HashMap::default();
+        for user in users {
+            let balance = IAutoToken::balanceOfCall { account: user };
+            let balance = simulator.view(next, token, balance).await?.unwrap_or_default();
+            let allowance = IAutoToken::allowanceCall { owner: user, spender };
+            let allowance = simulator.view(next, token, allowance).await?.unwrap_or_default();
+            auto.insert(user, balance.min(allowance));
+        }
+        Ok(auto)
+    }
+
     fn income(&self, candidates: &[Candidate], outcomes: &[IRegistry::Outcome]) -> Option<U256> {
         candidates.iter().zip(outcomes).try_fold(U256::ZERO, |sum, (candidate, outcome)| {
             sum.checked_add(self.value(&candidate.entry.entry, outcome)?)
@@ -273,14 +320,19 @@ fn begin_low(candidates: &mut [Candidate]) {
 }
 
 /// The price per gas up to which a Request's deposit covers its fee, which is known to be covered at `paid`. There
-/// is none where the target sends what the deposit lacks, and none for AUTO: what a user holds is not kept for this.
+/// is none where the target sends what the deposit lacks.
 fn covered_price(candidate: &Candidate, outcome: &IRegistry::Outcome, paid: u128) -> u128 {
     let request = &candidate.entry.entry.request;
     let deposit = U256::from(request.initEthSent).saturating_sub(U256::from(request.ethForCall));
-    if request.payWithAUTO || deposit < outcome.fee {
+    if deposit < outcome.fee {
         return u128::MAX;
     }
-    let price = deposit.saturating_mul(U256::from(paid)).checked_div(outcome.fee);
+    price_for(deposit, outcome.fee, paid)
+}
+
+/// The price per gas at which a fee that is `fee` at the price `paid` takes all that is `there`.
+fn price_for(there: U256, fee: U256, paid: u128) -> u128 {
+    let price = there.saturating_mul(U256::from(paid)).checked_div(fee);
     price.map_or(u128::MAX, |price| u128::try_from(price).unwrap_or(u128::MAX))
 }
 

@@ -43,6 +43,19 @@ pub enum BookError {
         /// Where the log is.
         block: u64,
     },
+    /// The Registry has more Requests than logs told of.
+    #[error(
+        "the Registry has {length} Requests at block {block}, but the node's logs told of {seen}: it withheld logs \
+         or was late with them"
+    )]
+    Missed {
+        /// The head.
+        block: u64,
+        /// How many the Registry has registered.
+        length: u64,
+        /// How many of them were told of.
+        seen: u64,
+    },
     /// The block to take back is not the last one that was applied.
     #[error("block {number} ({hash}) is to be taken back, but the book does not know it as its last one")]
     NotTheLast {
@@ -86,18 +99,21 @@ pub struct Book {
     registry: Address,
     requests: BTreeMap<RequestId, Outstanding>,
     undo: VecDeque<(B256, Vec<Undo>)>,
+    /// How many Requests the Registry had registered when the book was compared with it, and how many logs of
+    /// registrations came since. Ids are consecutive: this is the next one.
+    seen: u64,
 }
 
 impl Book {
     /// An empty book for the Registry at `registry`.
     pub const fn new(registry: Address) -> Self {
-        Self { registry, requests: BTreeMap::new(), undo: VecDeque::new() }
+        Self { registry, requests: BTreeMap::new(), undo: VecDeque::new(), seen: 0 }
     }
 
     /// A book with the Requests that `snapshot` held.
     pub fn from_outstanding(registry: Address, requests: impl IntoIterator<Item = Outstanding>) -> Self {
         let requests = requests.into_iter().map(|entry| (entry.id, entry)).collect();
-        Self { registry, requests, undo: VecDeque::new() }
+        Self { registry, requests, undo: VecDeque::new(), seen: 0 }
     }
 
     /// The Registry whose Requests these are.
@@ -140,7 +156,10 @@ impl Book {
         for log in logs {
             let Some(step) = self.apply_log(log)? else { continue };
             match &step {
-                Undo::Remove(id) => changes.added.push(*id),
+                Undo::Remove(id) => {
+                    self.seen += 1;
+                    changes.added.push(*id);
+                }
                 Undo::Restore(entry) if self.requests.contains_key(&entry.id) => changes.added.push(entry.id),
                 Undo::Restore(entry) => changes.removed.push(entry.id),
             }
@@ -165,6 +184,7 @@ impl Book {
         for step in steps.into_iter().rev() {
             match step {
                 Undo::Remove(id) => {
+                    self.seen = self.seen.saturating_sub(1);
                     self.requests.remove(&id);
                     changes.removed.push(id);
                 }
@@ -178,8 +198,18 @@ impl Book {
         Ok(changes)
     }
 
+    /// Compares how many Requests the Registry has registered, at the last applied block, with what was seen.
+    ///
+    /// # Errors
+    /// [`BookError::Missed`]: a node that indexes a block after it announces it gave no logs for it.
+    pub fn expect(&self, length: u64, block: u64) -> Result<(), BookError> {
+        let seen = self.seen;
+        if length > seen { Err(BookError::Missed { block, length, seen }) } else { Ok(()) }
+    }
+
     /// Compares the book with the hashes of all ids from 0 on, as `getHashedReqsSlice` gives them.
-    pub fn compare(&self, hashes: &[B256]) -> Completeness {
+    pub fn compare(&mut self, hashes: &[B256]) -> Completeness {
+        self.seen = hashes.len() as u64;
         let mut result = Completeness::default();
         for (number, hash) in (0u64..).zip(hashes) {
             let id = RequestId(number);
@@ -206,18 +236,7 @@ impl Book {
             Some(&HashedReqAdded::SIGNATURE_HASH) => {
                 let event = HashedReqAdded::decode_log(&log.inner).map_err(undecodable)?.data;
                 let id = number(event.id)?;
-                let request = Request {
-                    user: event.user,
-                    target: event.target,
-                    referer: event.referer,
-                    callData: event.callData,
-                    initEthSent: event.initEthSent,
-                    ethForCall: event.ethForCall,
-                    verifyUser: event.verifyUser,
-                    insertFeeAmount: event.insertFeeAmount,
-                    payWithAUTO: event.payWithAUTO,
-                    isAlive: event.isAlive,
-                };
+                let request = registered(event);
                 self.requests
                     .insert(id, Outstanding { id, request, added_at: block, last_executed_at: None });
                 Ok(Some(Undo::Remove(id)))
@@ -241,6 +260,22 @@ impl Book {
             }
             _ => Ok(None),
         }
+    }
+}
+
+/// The Request that a log registers.
+pub fn registered(event: HashedReqAdded) -> Request {
+    Request {
+        user: event.user,
+        target: event.target,
+        referer: event.referer,
+        callData: event.callData,
+        initEthSent: event.initEthSent,
+        ethForCall: event.ethForCall,
+        verifyUser: event.verifyUser,
+        insertFeeAmount: event.insertFeeAmount,
+        payWithAUTO: event.payWithAUTO,
+        isAlive: event.isAlive,
     }
 }
 
@@ -322,6 +357,21 @@ mod tests {
         let changes = book.apply(&head(6, 0), &logs).unwrap();
         assert_eq!(changes.removed, [RequestId(0), RequestId(2)]);
         assert_eq!(ids(&book), [1]);
+    }
+
+    #[test]
+    fn a_log_that_did_not_come_is_missed_by_the_count() {
+        let mut book = Book::new(REGISTRY);
+        assert_eq!(book.compare(&[B256::ZERO; 4]).known, 0);
+        book.apply(&head(5, 0), &[log(REGISTRY, &added(4, false), 5)]).unwrap();
+        book.expect(5, 5).unwrap();
+        // 5 was registered as well, whether or not 6 is told of.
+        assert!(matches!(book.expect(6, 5), Err(BookError::Missed { block: 5, length: 6, seen: 5 })));
+        book.apply(&head(6, 0), &[log(REGISTRY, &added(6, false), 6)]).unwrap();
+        assert!(matches!(book.expect(7, 6), Err(BookError::Missed { length: 7, seen: 6, .. })));
+        book.undo(&head(6, 0)).unwrap();
+        book.undo(&head(5, 0)).unwrap();
+        book.expect(4, 4).unwrap();
     }
 
     #[test]

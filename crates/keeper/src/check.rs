@@ -7,9 +7,9 @@ use crate::{
     simulator::{Job, Simulator, SimulatorError},
     turn::Terms,
 };
-use alloy::primitives::{Address, Bytes, map::HashMap};
-use errand_sim::{AccountUse, Changes, EnvSeen, Environment, HaltReason, Mirror, Outcome, ReadSet, Run};
-use errand_types::{NextBlock, RequestId};
+use alloy::primitives::{Address, Bytes};
+use errand_sim::{AccountUse, EnvSeen, Environment, HaltReason, Mirror, Outcome, ReadSet, Run};
+use errand_types::NextBlock;
 use serde::Serialize;
 
 /// Gas for which a fee is inserted before a quote says better. Less than is ever charged: a fee that is too low
@@ -53,27 +53,13 @@ impl Verdict {
     }
 }
 
-/// A Request's last check.
+/// A Request's check, with all that it shows.
 #[derive(Clone, Debug)]
 pub struct Check {
     /// The run of the target's frame, with what it read.
     pub run: Run,
-    /// What it ran in.
-    pub environment: Environment,
     /// What it says.
     pub verdict: Verdict,
-    /// The call carries a fee, which follows the base fee.
-    pub carries_fee: bool,
-}
-
-impl Check {
-    /// Whether the outcome is still true after `changes`, in `environment`.
-    fn stands(&self, changes: &Changes, environment: &Environment) -> bool {
-        let fee_stands = !self.carries_fee || self.environment == *environment;
-        fee_stands
-            && self.verdict.is_known()
-            && self.run.reads.is_valid(changes, &self.environment, environment)
-    }
 }
 
 /// Who checks, and under what terms.
@@ -138,72 +124,6 @@ impl Checker<'_> {
     ) -> Result<Check, SimulatorError> {
         let run = simulator.run_one(next, self.job(entry, next, FIRST_EXPECTED_GAS)).await?;
         let verdict = self.verdict(simulator.mirror(), entry, &run);
-        Ok(Check {
-            run,
-            environment: self.environment(next),
-            verdict,
-            carries_fee: entry.request.insertFeeAmount,
-        })
-    }
-}
-
-/// The last checks of all outstanding Requests. A check stands as long as nothing that it read has changed.
-#[derive(Debug, Default)]
-pub struct Checks {
-    checks: HashMap<RequestId, Check>,
-}
-
-impl Checks {
-    /// The check of a Request, if it has a valid one.
-    pub fn get(&self, id: RequestId) -> Option<&Check> {
-        self.checks.get(&id)
-    }
-
-    /// The Requests whose quote is worth making.
-    pub fn executable(&self) -> impl Iterator<Item = RequestId> {
-        self.checks.iter().filter(|(_, check)| check.verdict.may_execute()).map(|(id, _)| *id)
-    }
-
-    /// Of how many Requests it is known whether their call would succeed.
-    pub fn known(&self) -> usize {
-        self.checks.values().filter(|check| check.verdict.is_known()).count()
-    }
-
-    /// Forgets a Request.
-    pub fn remove(&mut self, id: RequestId) {
-        self.checks.remove(&id);
-    }
-
-    /// Forgets everything.
-    pub fn clear(&mut self) {
-        self.checks.clear();
-    }
-
-    /// Drops what the changes of the state, or the next block's environment, may have made untrue.
-    pub fn invalidate(&mut self, changes: &Changes, environment: &Environment) {
-        self.checks.retain(|_, check| check.stands(changes, environment));
-    }
-
-    /// Checks every Request that has no standing check. Returns how many were checked.
-    pub async fn refresh<'a>(
-        &mut self,
-        checker: &Checker<'_>,
-        simulator: &mut Simulator,
-        next: &NextBlock,
-        outstanding: impl Iterator<Item = &'a Outstanding>,
-    ) -> Result<usize, SimulatorError> {
-        let stands = |id| self.checks.get(id).is_some_and(|check| check.verdict.is_known());
-        let dirty: Vec<_> = outstanding.filter(|entry| !stands(&entry.id)).collect();
-        let jobs: Vec<_> = dirty.iter().map(|entry| checker.job(entry, next, FIRST_EXPECTED_GAS)).collect();
-        let runs = simulator.run_all(next, &jobs).await?;
-        for (entry, run) in dirty.iter().zip(runs) {
-            let verdict = checker.verdict(simulator.mirror(), entry, &run);
-            let carries_fee = entry.request.insertFeeAmount;
-            self.checks.insert(
-                entry.id,
-                Check { run, environment: checker.environment(next), verdict, carries_fee },
-            );
-        }
-        Ok(dirty.len())
+        Ok(Check { run, verdict })
     }
 }

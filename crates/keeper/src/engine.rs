@@ -4,21 +4,22 @@
 use crate::{
     batch::{Batch, Candidate},
     book::{Book, BookError, Outstanding},
-    check::{Checker, Checks},
+    check::Checker,
+    checks::Checks,
+    clock::Clock,
     contracts::Contracts,
     flights::Flights,
     planner::{self, BatchLimits, Quote, TRANSACTION_GAS_CAP},
     pricing::{OwnGas, ProfitRule},
     quarantine::Quarantine,
-    quote::{Quoted, Quoter},
+    quote::Quoter,
+    quotes::{Asked, Quotes},
     requests::BatchEntry,
     simulator::{Simulator, SimulatorError},
     turn::{self, Terms, Turn},
 };
-use alloy::primitives::{
-    Address, U256,
-    map::{HashMap, HashSet},
-};
+use alloy::primitives::{Address, U256, map::HashSet};
+use errand_bindings::IRegistry;
 use errand_sim::{Changes, Environment};
 use errand_types::{BlockDelta, BlockHead, NextBlock, RequestId};
 
@@ -28,6 +29,9 @@ const TURN_SAMPLE: usize = 1;
 const FEW_HEADS: usize = 4;
 /// Looks in a row at which state could not be read, after which everything is read anew.
 const MAX_TROUBLES: u32 = 8;
+/// Accounts and slots that may be mirrored before any are evicted. Where the node gives no write sets, all of them
+/// are read again with each block.
+const MIRROR_FLOOR: usize = 1 << 16;
 
 /// Why the engine cannot go on without a resync.
 #[derive(Debug, thiserror::Error)]
@@ -75,8 +79,8 @@ pub struct Decision {
     pub executable: usize,
     /// Requests of which it is not known, because state could not be read.
     pub unknown: usize,
-    /// State could not be read: another look soon may tell more.
-    pub is_troubled: bool,
+    /// State could not be read, or not all could be checked in time: another look soon may tell more.
+    pub is_unfinished: bool,
     /// Whose turn it is.
     pub turn: Option<Turn>,
     /// What to send, best first.
@@ -92,12 +96,18 @@ pub struct Engine {
     book: Book,
     checks: Checks,
     terms: Option<Terms>,
-    /// gas that the last quote of a Request charged
-    charged: HashMap<RequestId, u64>,
+    quotes: Quotes,
+    /// Accounts and slots in the mirror at which those are evicted that nothing depends on
+    evict_at: usize,
     flights: Flights,
     quarantine: Quarantine,
     /// Looks in a row at which state could not be read
     troubles: u32,
+    /// The last block at which the book had all Requests that the Registry has
+    complete_at: u64,
+    /// Some were missing after it
+    doubted: bool,
+    clock: Clock,
     /// recent heads, the current one last: what a removal goes back to
     heads: Vec<BlockHead>,
     /// Requests that came, went or ran since they were asked for last
@@ -115,10 +125,14 @@ impl Engine {
             book,
             checks: Checks::default(),
             terms: None,
-            charged: HashMap::default(),
+            quotes: Quotes::default(),
+            evict_at: MIRROR_FLOOR,
             flights: Flights::default(),
             quarantine: Quarantine::default(),
             troubles: 0,
+            complete_at: heads.last().map_or(0, |head| head.number),
+            doubted: false,
+            clock: Clock::default(),
             heads,
             changed: HashSet::default(),
         }
@@ -149,7 +163,7 @@ impl Engine {
         self.simulator.head()
     }
 
-    /// The environment that the next block will have, as far as it can be known at Unix time `now`.
+    /// The environment that the next block will have, as far as it can be known at the host's Unix time `now`.
     pub fn next_block(&self, now: u64) -> NextBlock {
         let head = self.head();
         // The smallest one seen: after a missed slot, or a pause of a chain that mines on demand, the last one
@@ -158,7 +172,7 @@ impl Engine {
         let intervals = pairs.map(|(before, after)| after.timestamp.saturating_sub(before.timestamp));
         // Of a few, all may be such pauses.
         let interval = if self.heads.len() > FEW_HEADS { intervals.min().unwrap_or(1).max(1) } else { 1 };
-        self.simulator.next_block(now.max(head.timestamp + interval))
+        self.simulator.next_block(self.clock.time(now).max(head.timestamp + interval))
     }
 
     /// What a transaction in the next block would pay, in wei per gas.
@@ -171,6 +185,7 @@ impl Engine {
         let (changes, book) = match delta {
             BlockDelta::Added { head, logs, writes } => {
                 let changes = self.simulator.apply(head, writes)?;
+                self.clock.saw(head.timestamp, now);
                 self.heads.push(*head);
                 if self.heads.len() > crate::book::UNDO_DEPTH + 1 {
                     self.heads.remove(0);
@@ -179,28 +194,65 @@ impl Engine {
                 // An executed Request starts with a clean slate; a recurring one is due again by its target.
                 for id in book.added.iter().chain(&book.removed) {
                     self.quarantine.forget(*id);
-                    self.checks.remove(*id);
                 }
                 (changes, book)
             }
             BlockDelta::Removed { head } => {
                 self.heads.pop();
                 let changes = self.simulator.undo(head)?;
-                let book = self.book.undo(head)?;
-                for id in &book.added {
-                    self.checks.remove(*id);
-                }
-                (changes, book)
+                (changes, self.book.undo(head)?)
             }
         };
+        for id in &book.added {
+            self.checks.renew(*id);
+            self.quotes.renew(*id);
+        }
         for id in &book.removed {
             self.checks.remove(*id);
-            self.charged.remove(id);
+            self.quotes.remove(*id);
         }
         self.changed.extend(book.added.iter().chain(&book.removed));
         let block = self.next_block(now);
         let gas_price = self.gas_price(&block);
-        self.checks.invalidate(&changes, &Environment { block, gas_price });
+        self.invalidate(&changes, &Environment { block, gas_price });
+        Ok(())
+    }
+
+    /// Drops what `changes`, what was loaded since, or the environment may have made untrue.
+    fn invalidate(&mut self, changes: &Changes, environment: &Environment) {
+        let contradicted = self.simulator.take_contradicted();
+        for changes in [changes, &contradicted] {
+            self.checks.invalidate(changes, environment);
+            self.quotes.invalidate(changes, environment);
+        }
+    }
+
+    /// Evicts from the mirror what nothing depends on, when there is much.
+    fn evict(&mut self) {
+        if self.simulator.mirror().held() > self.evict_at {
+            self.simulator.keep_only(self.checks.reads().chain(self.quotes.reads()));
+            let held = self.simulator.mirror().held();
+            tracing::debug!(held, "evicted from the mirror what nothing depends on");
+            self.evict_at = MIRROR_FLOOR.max(2 * held);
+        }
+    }
+
+    /// The block from which on logs are missing, when some are.
+    pub fn doubted_from(&self) -> Option<u64> {
+        self.doubted.then(|| self.complete_at.min(self.head().number) + 1)
+    }
+
+    /// Compares the book with the number of Requests in the Registry's state, which does not come from logs. That
+    /// costs a node nothing: the number is mirrored.
+    async fn count(&mut self, next: &NextBlock) -> Result<(), EngineError> {
+        let length = IRegistry::getHashedReqsLenCall {};
+        if let Some(length) = self.simulator.view(next, self.contracts.registry, length).await? {
+            let number = self.head().number;
+            let counted = self.book.expect(length.saturating_to(), number);
+            self.doubted = counted.is_err();
+            counted?;
+            self.complete_at = number;
+        }
         Ok(())
     }
 
@@ -238,6 +290,9 @@ impl Engine {
     pub async fn decide(&mut self, now: u64, skip_plan: bool) -> Result<Decision, EngineError> {
         let next = self.next_block(now);
         let mut decision = self.look(&next, skip_plan).await?;
+        self.evict();
+        decision.unknown = self.book.len().saturating_sub(self.checks.known());
+        decision.is_unfinished = self.checks.is_unfinished();
         let Some(trouble) = self.simulator.take_trouble() else {
             self.troubles = 0;
             return Ok(decision);
@@ -246,8 +301,7 @@ impl Engine {
         if self.troubles >= MAX_TROUBLES {
             return Err(trouble.into());
         }
-        decision.is_troubled = true;
-        decision.unknown = self.book.len() - self.checks.known();
+        decision.is_unfinished = true;
         tracing::warn!(error = %trouble, unknown = decision.unknown, "state cannot be read now");
         Ok(decision)
     }
@@ -257,9 +311,10 @@ impl Engine {
             let reason = "the Registry's terms cannot be read now".to_owned();
             return Ok(Decision { turn: Some(Turn::Unknown { reason }), ..Default::default() });
         };
+        self.count(next).await?;
         let gas_price = self.gas_price(next);
         // Time has gone by since the block was applied.
-        self.checks.invalidate(&Changes::default(), &Environment { block: *next, gas_price });
+        self.invalidate(&Changes::default(), &Environment { block: *next, gas_price });
         let executor = self.policy.executor;
         let checker = Checker { contracts: &self.contracts, terms: &terms, executor, gas_price };
         let rechecked = self.checks.refresh(&checker, &mut self.simulator, next, self.book.iter()).await?;
@@ -301,6 +356,7 @@ impl Engine {
         }
         if terms != self.terms {
             self.checks.clear();
+            self.quotes.clear();
             self.terms.clone_from(&terms);
         }
         terms.map(Some).ok_or(EngineError::NoRegistry(self.contracts.registry))
@@ -327,12 +383,20 @@ impl Engine {
             own,
             quarantine: &self.quarantine,
         };
-        let entries: Vec<(Outstanding, Option<u64>)> = executable
-            .iter()
-            .filter_map(|id| Some((self.book.get(*id)?.clone(), self.charged.get(id).copied())))
+        let asked =
+            Asked { environment: Environment { block: *next, gas_price }, own, quarantine: &self.quarantine };
+        let entries: Vec<(Outstanding, Option<u64>)> = self
+            .quotes
+            .due(&asked, executable)
+            .into_iter()
+            .filter_map(|(id, charged)| Some((self.book.get(id)?.clone(), charged)))
             .collect();
-        let mut quotes = executing(quoter.each(&mut self.simulator, next, &entries).await?, &entries);
-        self.charged.extend(quotes.iter().map(|quote| (quote.id, quote.expected_gas)));
+        for ((entry, _), answer) in
+            entries.iter().zip(quoter.each(&mut self.simulator, next, &entries).await?)
+        {
+            self.quotes.made(&asked, entry.id, answer);
+        }
+        let mut quotes = self.quotes.of(&asked, executable);
         tracing::debug!(?quotes, "quoted");
         // What would lose money alone would be paid for by the others of its batch.
         quotes.retain(|quote| quote.balance.profit().is_some());
@@ -362,18 +426,6 @@ impl Engine {
         let (executor, limit) = (self.policy.executor, self.policy.max_opening_gas);
         turn::own_gas(&mut self.simulator, next, &self.contracts, executor, turn, paid_in_auto, limit).await
     }
-}
-
-/// The quotes of what executes.
-fn executing(quoted: Vec<Quoted>, entries: &[(Outstanding, Option<u64>)]) -> Vec<Quote> {
-    let executes = |(quoted, (entry, _)): (Quoted, &(Outstanding, Option<u64>))| match quoted {
-        Quoted::Executes(quote) => Some(quote),
-        not => {
-            tracing::debug!(request = %entry.id, quote = ?not, "does not execute");
-            None
-        }
-    };
-    quoted.into_iter().zip(entries).filter_map(executes).collect()
 }
 
 fn candidate(book: &Book, quote: Quote) -> Option<Candidate> {

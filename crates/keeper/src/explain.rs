@@ -118,7 +118,7 @@ pub async fn explain(
         let rule = &policy.rule;
         let quoter = Quoter { contracts, terms: &terms, executor, rule, limits, gas_price, own, quarantine };
         let quoted = quoter.each(simulator, &next, &[(entry.clone(), None)]).await?.pop();
-        quoted.map(|quoted| QuoteExplanation::new(quoted, policy.rule.min_profit))
+        quoted.map(|answer| QuoteExplanation::new(answer.quoted(), policy.rule.min_profit))
     } else {
         None
     };

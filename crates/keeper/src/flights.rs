@@ -40,9 +40,16 @@ impl Flights {
     /// An intent does not have these Requests any more. What a later one has stays held.
     pub fn release(&mut self, intent: IntentId, ids: impl IntoIterator<Item = RequestId>) {
         for id in ids {
-            if self.holders.get(&id) == Some(&intent) {
-                self.holders.remove(&id);
+            if self.holders.get(&id) != Some(&intent) {
+                continue;
             }
+            // An earlier one that had given it free, and is pending again since a reorg, may still execute it.
+            let has_it = |flight: &Flight| flight.is_pending && flight.ids.contains(&id);
+            let heir = self.flights.iter().rev().find(|(other, flight)| **other != intent && has_it(flight));
+            match heir {
+                Some((heir, _)) => self.holders.insert(id, *heir),
+                None => self.holders.remove(&id),
+            };
         }
     }
 
@@ -119,6 +126,20 @@ mod tests {
         assert_eq!(pending(&flights), [1, 2]);
         flights.settled(IntentId(2), [ID]);
         assert_eq!(pending(&flights), [1]);
+        assert!(!flights.holds(ID));
+    }
+
+    #[test]
+    fn what_an_earlier_intent_may_execute_again_goes_back_to_it() {
+        let mut flights = Flights::default();
+        flights.opened(IntentId(1), vec![ID], call(1));
+        flights.landed(IntentId(1));
+        flights.release(IntentId(1), [ID]);
+        flights.opened(IntentId(2), vec![ID], call(2));
+        flights.reopened(IntentId(1), [ID]);
+        flights.settled(IntentId(2), [ID]);
+        assert!(flights.holds(ID), "the first is open again");
+        flights.settled(IntentId(1), [ID]);
         assert!(!flights.holds(ID));
     }
 

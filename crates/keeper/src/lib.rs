@@ -10,9 +10,12 @@
 //!
 //! What would happen to it:
 //! - [`simulator`]: runs calls on the state at the head: [`Simulator`]
-//! - [`check`]: would the target's call succeed: [`Checks`]
+//! - [`check`]: would the target's call succeed: [`Checker`](check::Checker)
+//! - [`checks`]: of which Requests it is known, and which come next: [`Checks`](checks::Checks)
+//! - [`clock`]: what time is it on the chain: [`Clock`](clock::Clock)
 //! - [`turn`]: whose turn is it: [`Turn`]
 //! - [`quote`]: what does the whole transaction use and earn: [`Quoter`](quote::Quoter)
+//! - [`quotes`]: which quotes stand, and which come next: [`Quotes`](quotes::Quotes)
 //!
 //! What to do about it:
 //! - [`batch`]: several Requests as one transaction, and what becomes of one that fails
@@ -32,6 +35,8 @@
 pub mod batch;
 pub mod book;
 pub mod check;
+pub mod checks;
+pub mod clock;
 pub mod contracts;
 pub mod engine;
 pub mod explain;
@@ -41,6 +46,7 @@ pub mod planner;
 pub mod pricing;
 pub mod quarantine;
 pub mod quote;
+pub mod quotes;
 pub mod report;
 pub mod requests;
 pub mod run;

@@ -27,21 +27,33 @@ pub struct Losses {
     losses: BTreeMap<IntentId, Loss>,
     /// What is otherwise in the journal.
     unsaved: BTreeSet<IntentId>,
+    unreadable: usize,
 }
 
 impl Losses {
-    /// What the journal kept.
+    /// What the journal kept. What of it cannot be read is said and counted, and stays where it is.
     pub fn load(journal: &Journal) -> Result<Self, JournalError> {
-        let mut losses = BTreeMap::new();
+        let (mut losses, mut unreadable) = (BTreeMap::new(), 0);
         for record in journal.records(LOSS)? {
             let id = <[u8; 8]>::try_from(record.id.as_slice()).map(u64::from_be_bytes);
             match (id, serde_json::from_slice(&record.bytes)) {
-                (Ok(id), Ok(loss)) => losses.insert(IntentId(id), loss),
-                // Written by another version: a day later it does not matter any more.
-                _ => None,
-            };
+                (Ok(id), Ok(loss)) => drop(losses.insert(IntentId(id), loss)),
+                _ => unreadable += 1,
+            }
         }
-        Ok(Self { losses, unsaved: BTreeSet::new() })
+        if unreadable > 0 {
+            tracing::error!(
+                unreadable,
+                "losses in the journal cannot be read: another version wrote them. They do not count, so that for \
+                 a day more may be lost than the loss budget says"
+            );
+        }
+        Ok(Self { losses, unsaved: BTreeSet::new(), unreadable })
+    }
+
+    /// Losses in the journal that do not count, because they could not be read.
+    pub const fn unreadable(&self) -> usize {
+        self.unreadable
     }
 
     /// An intent's transaction cost so much for nothing. Told again, it counts from when it was told first.
@@ -126,6 +138,19 @@ mod tests {
         assert_eq!(losses.of_the_day(1_000 + DAY), U256::from(7));
         losses.forget(IntentId(2));
         assert_eq!(losses.of_the_day(1_000 + DAY), U256::ZERO);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_counted_and_kept() {
+        let journal = journal();
+        let mut batch = Batch::new();
+        batch.put(LOSS, 1u64.to_be_bytes(), b"{\"at\":1000,\"wei\":\"0x5\"}".to_vec());
+        batch.put(LOSS, 2u64.to_be_bytes(), b"something else".to_vec());
+        batch.put(LOSS, *b"odd", b"{\"at\":1000,\"wei\":\"0x5\"}".to_vec());
+        journal.write(batch).unwrap();
+        let mut losses = Losses::load(&journal).unwrap();
+        assert_eq!((losses.unreadable(), losses.of_the_day(1_000)), (2, U256::from(5)));
+        assert_eq!(journal.records(LOSS).unwrap().len(), 3);
     }
 
     #[test]

@@ -1,7 +1,14 @@
-//! Work that simulates well and fails on chain: left alone for longer each time.
+//! Work that simulates well and fails on chain: left alone for longer each time. Kept in the journal, so that a
+//! restart does not pay for the same failures again.
 
 use alloy::primitives::map::HashMap;
+use errand_journal::{Batch, Journal, JournalError};
 use errand_types::RequestId;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// Kind of the journal's records.
+const FAILURES: &str = "failures";
 
 /// Blocks for which a Request is left alone after its first failure; doubled with each further one.
 const FIRST_PAUSE: u64 = 4;
@@ -9,7 +16,7 @@ const FIRST_PAUSE: u64 = 4;
 const MAX_DOUBLINGS: u32 = 11;
 
 /// One Request's failures.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Failures {
     count: u32,
     until: u64,
@@ -19,20 +26,67 @@ struct Failures {
 #[derive(Debug, Default)]
 pub struct Quarantine {
     failures: HashMap<RequestId, Failures>,
+    /// What is otherwise in the journal.
+    unsaved: BTreeSet<RequestId>,
 }
 
 impl Quarantine {
+    /// What the journal kept.
+    pub fn load(journal: &Journal) -> Result<Self, JournalError> {
+        let mut this = Self::default();
+        for record in journal.records(FAILURES)? {
+            let id = <[u8; 8]>::try_from(record.id.as_slice()).map(u64::from_be_bytes);
+            match (id, serde_json::from_slice(&record.bytes)) {
+                (Ok(id), Ok(failures)) => drop(this.failures.insert(RequestId(id), failures)),
+                // Written by another version. Without it the Request is merely tried again.
+                _ => {
+                    tracing::warn!(record = ?record.id, "a record of failures cannot be read; it is not counted")
+                }
+            }
+        }
+        Ok(this)
+    }
+
+    /// Whether the journal does not have it all.
+    pub fn is_unsaved(&self) -> bool {
+        !self.unsaved.is_empty()
+    }
+
+    /// Adds what the journal does not have to a batch.
+    pub fn record(&self, batch: &mut Batch) {
+        for id in &self.unsaved {
+            match self.failures.get(id).and_then(|failures| serde_json::to_vec(failures).ok()) {
+                Some(bytes) => batch.put(FAILURES, id.0.to_be_bytes(), bytes),
+                None => batch.delete(FAILURES, id.0.to_be_bytes()),
+            };
+        }
+    }
+
+    /// That batch is in the journal.
+    pub fn saved(&mut self) {
+        self.unsaved.clear();
+    }
+
+    /// Forgets what `outstanding` does not name.
+    pub fn keep_only(&mut self, outstanding: impl Fn(RequestId) -> bool) {
+        let gone: Vec<_> = self.failures.keys().copied().filter(|id| !outstanding(*id)).collect();
+        gone.into_iter().for_each(|id| self.forget(id));
+    }
+
     /// A Request failed on chain in `block`. Returns the block from which it may be tried again.
     pub fn failed(&mut self, id: RequestId, block: u64) -> u64 {
         let failures = self.failures.entry(id).or_insert(Failures { count: 0, until: 0 });
         failures.until = block + (FIRST_PAUSE << failures.count.min(MAX_DOUBLINGS));
         failures.count += 1;
+        self.unsaved.insert(id);
         failures.until
     }
 
     /// A Request was executed or is gone: its failures are forgotten.
     pub fn forget(&mut self, id: RequestId) {
-        self.failures.remove(&id);
+        if self.failures.remove(&id).is_some() {
+            self.unsaved.insert(id);
+        }
     }
 
     /// Whether a Request is to be left alone in `block`.
@@ -71,6 +125,36 @@ mod tests {
         quarantine.forget(id);
         assert!(!quarantine.holds(id, 105));
         assert_eq!(quarantine.failed(id, 200), 204);
+    }
+
+    #[test]
+    fn a_restart_does_not_forget() {
+        let identity = errand_journal::Identity {
+            chain_id: 1,
+            genesis: Default::default(),
+            registry: Default::default(),
+            account: Default::default(),
+        };
+        let journal = Journal::in_memory(identity).unwrap();
+        let save = |quarantine: &mut Quarantine| {
+            let mut batch = Batch::new();
+            quarantine.record(&mut batch);
+            journal.write(batch).unwrap();
+            quarantine.saved();
+        };
+        let mut quarantine = Quarantine::default();
+        quarantine.failed(RequestId(1), 100);
+        quarantine.failed(RequestId(2), 100);
+        assert!(quarantine.is_unsaved());
+        save(&mut quarantine);
+        assert!(!quarantine.is_unsaved());
+        let mut restarted = Quarantine::load(&journal).unwrap();
+        assert!(restarted.holds(RequestId(1), 103) && !restarted.holds(RequestId(1), 104));
+        assert_eq!(restarted.failed(RequestId(1), 104), 112, "and it counts on");
+        restarted.keep_only(|id| id != RequestId(2));
+        restarted.forget(RequestId(1));
+        save(&mut restarted);
+        assert!(journal.records(FAILURES).unwrap().is_empty(), "what is over leaves nothing");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::{
     pricing::{Balance, EXPECTED_GAS_PERCENT, OwnGas, ProfitRule},
     quarantine::Quarantine,
     requests::{self, BatchEntry},
-    simulator::{Job, Simulator, SimulatorError},
+    simulator::{Job, Measured, Simulator, SimulatorError},
     turn::Terms,
 };
 use alloy::{
@@ -16,7 +16,7 @@ use alloy::{
     sol_types::{SolCall, SolError},
 };
 use errand_bindings::IRegistry;
-use errand_sim::{EnvSeen, Outcome, Run};
+use errand_sim::{EnvSeen, Outcome, ReadSet, Run};
 use errand_types::{NextBlock, RequestId};
 
 /// Percent of the gas that is asked for less after each failure on chain, and at most. What is left of a premium of
@@ -39,6 +39,39 @@ pub enum Quoted {
     Fails(Bytes),
     /// It could not be run, or the fee did not settle.
     Unknown(String),
+}
+
+impl Quoted {
+    /// The quote of what executes.
+    pub fn executes(self) -> Option<Quote> {
+        match self {
+            Self::Executes(quote) => Some(quote),
+            _ => None,
+        }
+    }
+}
+
+/// A quote, and what it took to make it.
+#[derive(Clone, Debug, Default)]
+pub struct Answer {
+    /// What it came to; `None`: the inserted fee does not settle.
+    pub(crate) quoted: Option<Quoted>,
+    /// What that depends on.
+    pub reads: ReadSet,
+    /// The gas that was simulated for it, what was loaded for it included.
+    pub effort: u64,
+}
+
+impl Answer {
+    /// Whether the inserted fee settled, if there is one.
+    pub const fn is_settled(&self) -> bool {
+        self.quoted.is_some()
+    }
+
+    /// What the quote came to.
+    pub fn quoted(self) -> Quoted {
+        self.quoted.unwrap_or_else(|| Quoted::Unknown("the inserted fee does not settle".to_owned()))
+    }
 }
 
 /// By what is quoted.
@@ -69,33 +102,31 @@ impl Quoter<'_> {
         simulator: &mut Simulator,
         next: &NextBlock,
         entries: &[(Outstanding, Option<u64>)],
-    ) -> Result<Vec<Quoted>, SimulatorError> {
+    ) -> Result<Vec<Answer>, SimulatorError> {
         let mut expected: Vec<u64> =
             entries.iter().map(|(_, gas)| gas.unwrap_or(FIRST_EXPECTED_GAS)).collect();
-        let mut quoted: Vec<Option<Quoted>> = vec![None; entries.len()];
+        let mut answers: Vec<Answer> = entries.iter().map(|_| Answer::default()).collect();
         for _ in 0..FEE_RUNS {
-            let open: Vec<usize> =
-                (0..entries.len()).filter(|i| matches!(quoted.get(*i), Some(None))).collect();
+            let open: Vec<usize> = (0..entries.len())
+                .filter(|i| answers.get(*i).is_some_and(|answer| answer.quoted.is_none()))
+                .collect();
             let jobs = open
                 .iter()
                 .filter_map(|i| Some(self.alone(&entries.get(*i)?.0, *expected.get(*i)?)))
                 .collect::<Vec<_>>();
-            let runs = simulator.run_all(next, &jobs).await?;
-            for (i, run) in open.into_iter().zip(runs) {
-                let (Some((entry, _)), Some(gas), Some(slot)) =
-                    (entries.get(i), expected.get_mut(i), quoted.get_mut(i))
+            let runs = simulator.measure(next, &jobs).await?;
+            for (i, Measured { run, effort }) in open.into_iter().zip(runs) {
+                let (Some((entry, _)), Some(gas), Some(answer)) =
+                    (entries.get(i), expected.get_mut(i), answers.get_mut(i))
                 else {
                     continue;
                 };
-                *slot = self.read_alone(entry, gas, &run);
+                answer.quoted = self.read_alone(entry, gas, &run);
+                answer.effort = answer.effort.saturating_add(effort);
+                answer.reads = run.reads;
             }
         }
-        Ok(quoted
-            .into_iter()
-            .map(|quoted| {
-                quoted.unwrap_or_else(|| Quoted::Unknown("the inserted fee does not settle".into()))
-            })
-            .collect())
+        Ok(answers)
     }
 
     /// The limit with which a frame is quoted first: more than a target should need.

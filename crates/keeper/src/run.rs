@@ -4,6 +4,7 @@ use crate::{
     contracts::Contracts,
     engine::{Engine, EngineError, Policy},
     losses::Losses,
+    quarantine::Quarantine,
     report::Observer,
     session::{Lasting, Session},
     simulator::Simulator,
@@ -104,7 +105,11 @@ impl Keeper {
         progress: &mut (dyn SyncProgress + Send),
         observer: &mut dyn Observer,
     ) -> Result<(), KeeperError> {
-        let mut lasting = Lasting::new(Losses::load(&self.journal)?);
+        let (losses, quarantine) = sync::off_thread(&self.journal, |journal| {
+            Ok((Losses::load(journal)?, Quarantine::load(journal)?))
+        })
+        .await?;
+        let mut lasting = Lasting::new(losses, quarantine);
         let mut started = false;
         loop {
             let error = match self.session(&cancel, progress, observer, &mut lasting, &mut started).await {
@@ -143,6 +148,7 @@ impl Keeper {
             &self.contracts,
             Some(&self.journal),
             self.first_block,
+            lasting.doubted_from,
             &head,
             progress,
         )
@@ -152,12 +158,13 @@ impl Keeper {
             tracing::warn!(outside, "Requests are outstanding that were registered before the look-back");
         }
         tracing::info!(outstanding = synced.book.len(), from = synced.from_block, "the book is complete");
+        lasting.doubted_from = None;
         observer.synced(head.number, synced.book.len(), outside);
 
         let simulator = Simulator::new(loader, self.sim.clone(), head);
         let engine = Engine::new(self.contracts, self.policy.clone(), simulator, synced.book);
         let mut session = Session::new(self, engine, lasting);
-        session.keep()?;
+        session.keep().await?;
         session.open_submitter().await?;
         *started = true;
         session.follow(&mut feed, &mut writes, observer, begin).await

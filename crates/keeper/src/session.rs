@@ -40,17 +40,20 @@ pub(crate) struct Lasting {
     budget_is_used_up: bool,
     /// Requests that are due again, but that the journal could not give free.
     owed: Vec<(IntentId, RequestId)>,
+    /// The block from which on logs have to be read again, because some did not come in time.
+    pub(crate) doubted_from: Option<u64>,
 }
 
 impl Lasting {
-    pub(crate) fn new(losses: Losses) -> Self {
+    pub(crate) const fn new(losses: Losses, quarantine: Quarantine) -> Self {
         Self {
             submitter: None,
             losses,
-            quarantine: Quarantine::default(),
+            quarantine,
             disk_is_full: false,
             budget_is_used_up: false,
             owed: Vec::new(),
+            doubted_from: None,
         }
     }
 }
@@ -67,21 +70,23 @@ pub(crate) struct Session<'a> {
     /// JSON-RPC calls that were told.
     calls_told: u64,
     /// State could not be read at the last look.
-    is_troubled: bool,
+    is_unfinished: bool,
 }
 
 impl Drop for Session<'_> {
     fn drop(&mut self) {
         self.lasting.quarantine = std::mem::take(self.engine.quarantine());
+        self.lasting.doubted_from = self.engine.doubted_from();
     }
 }
 
 impl<'a> Session<'a> {
     pub(crate) fn new(keeper: &'a Keeper, mut engine: Engine, lasting: &'a mut Lasting) -> Self {
+        lasting.quarantine.keep_only(|id| engine.book().get(id).is_some());
         *engine.quarantine() = std::mem::take(&mut lasting.quarantine);
         let calls_told = keeper.endpoint.stats().total();
         let changed = BTreeSet::new();
-        Self { keeper, engine, lasting, changed, kept_at: None, calls_told, is_troubled: false }
+        Self { keeper, engine, lasting, changed, kept_at: None, calls_told, is_unfinished: false }
     }
 
     /// Starts the account's owner, or tells the one that runs already where the chain is now.
@@ -140,14 +145,17 @@ impl<'a> Session<'a> {
         // What waits already must not wait for the next block.
         self.look(observer, Vec::new(), false, begin).await?;
         loop {
-            let delta = tokio::select! {
-                delta = feed.next(writes, self.engine.simulator()) => delta?,
-                () = tokio::time::sleep(LOOK_AGAIN), if self.is_troubled => {
+            // Only the waiting may be given up: a node that takes a second for a block's writes would otherwise
+            // never be done while state cannot be read.
+            tokio::select! {
+                ready = feed.ready() => ready?,
+                () = tokio::time::sleep(LOOK_AGAIN), if self.is_unfinished => {
                     let behind = tip.borrow().hash != self.engine.head().hash;
                     self.look(observer, Vec::new(), behind, Instant::now()).await?;
                     continue;
                 }
-            };
+            }
+            let delta = feed.next(writes, self.engine.simulator()).await?;
             self.engine.apply(&delta, now())?;
             self.changed.extend(self.engine.take_changed());
             if let BlockDelta::Removed { head } = delta {
@@ -174,15 +182,16 @@ impl<'a> Session<'a> {
         seen: Instant,
     ) -> Result<(), KeeperError> {
         // Losses are recorded before more can be made; a write shows whether there is space again.
-        if self.lasting.losses.is_unsaved() || self.lasting.disk_is_full {
-            self.keep()?;
+        let is_unsaved = self.lasting.losses.is_unsaved() || self.engine.quarantine().is_unsaved();
+        if is_unsaved || self.lasting.disk_is_full {
+            self.keep().await?;
         }
         let withheld = self.withheld();
         let mut decision = self.engine.decide(now(), behind || withheld.is_some()).await?;
-        self.is_troubled = decision.is_troubled;
+        self.is_unfinished = decision.is_unfinished;
         let sent = self.send(&mut decision).await?;
         let elapsed = seen.elapsed();
-        self.keep_if_due()?;
+        self.keep_if_due().await?;
         let calls = self.keeper.endpoint.stats().total();
         let head = self.engine.head();
         observer.block(&BlockReport {
@@ -235,7 +244,7 @@ impl Session<'_> {
             };
             match submitter.submit(self.request(&batch, &decision.turn)).await {
                 Ok(submitted) => {
-                    tracing::info!(requests = ?batch.ids, tx = %submitted.tx_hash, nonce = submitted.nonce, "sent");
+                    tracing::info!(requests = %errand_types::listed(&batch.ids), tx = %submitted.tx_hash, nonce = submitted.nonce, "sent");
                     sent.push(report(Some(submitted.tx_hash)));
                     self.engine.flights().opened(submitted.intent, batch.ids, batch.call);
                 }
@@ -249,7 +258,9 @@ impl Session<'_> {
                 }
                 Err(error @ (SubmitError::Journal(_) | SubmitError::Stopped)) => return Err(error.into()),
                 // Nothing was sent and nothing is kept: the next block is another chance.
-                Err(error) => tracing::warn!(requests = ?batch.ids, %error, "not sent"),
+                Err(error) => {
+                    tracing::warn!(requests = %errand_types::listed(&batch.ids), %error, "not sent")
+                }
             }
         }
         Ok(sent)
@@ -387,14 +398,14 @@ impl Session<'_> {
 }
 
 impl Session<'_> {
-    fn keep_if_due(&mut self) -> Result<(), KeeperError> {
+    async fn keep_if_due(&mut self) -> Result<(), KeeperError> {
         let number = self.engine.head().number;
         let is_due = self.kept_at.is_none_or(|kept_at| number.abs_diff(kept_at) >= KEEP_EVERY);
-        if is_due || !self.changed.is_empty() { self.keep() } else { Ok(()) }
+        if is_due || !self.changed.is_empty() { self.keep().await } else { Ok(()) }
     }
 
     /// Keeps in the journal what changed, and how far it has come.
-    pub(crate) fn keep(&mut self) -> Result<(), KeeperError> {
+    pub(crate) async fn keep(&mut self) -> Result<(), KeeperError> {
         let (head, book) = (self.engine.head(), self.engine.book());
         let mut records = Records::new();
         match self.kept_at {
@@ -404,12 +415,15 @@ impl Session<'_> {
                 sync::record_changes(&mut records, head, changed);
             }
         }
+        let number = head.number;
         self.lasting.losses.record(&mut records);
-        match self.keeper.journal.write(records) {
+        self.engine.quarantine().record(&mut records);
+        match sync::off_thread(&self.keeper.journal, |journal| journal.write(records)).await {
             Ok(()) => {
-                self.kept_at = Some(head.number);
+                self.kept_at = Some(number);
                 self.changed.clear();
                 self.lasting.losses.saved();
+                self.engine.quarantine().saved();
                 if std::mem::take(&mut self.lasting.disk_is_full) {
                     tracing::info!("there is space for the journal again");
                 }

@@ -8,8 +8,8 @@ use alloy::{
 };
 use errand_chain::{LoadError, StateLoader, Tracked};
 use errand_sim::{
-    BaseFeeRule, Changes, InsertError, Mirror, NotTheNextBlock, Outcome, Run, Runner, SimConfig, UndoError,
-    Unknown,
+    BaseFeeRule, Changes, InsertError, Mirror, NotTheNextBlock, Outcome, ReadSet, Run, Runner, SimConfig,
+    UndoError, Unknown,
 };
 use errand_types::{BlockHead, CallSpec, NextBlock, Slot, StateKeys, WriteSet};
 use std::collections::BTreeSet;
@@ -17,6 +17,12 @@ use std::collections::BTreeSet;
 /// How often missing state is loaded and the run repeated before it counts as unknown. Each round finds at
 /// least the next step of a chain of pointers.
 const LOAD_ROUNDS: usize = 24;
+/// Rounds that a run takes without counting as one that follows pointers.
+const FREE_ROUNDS: usize = 8;
+/// What loading a key counts as, in gas: roughly as long.
+const KEY_EFFORT: u64 = 10_000;
+/// Refusals after which the keys of a load are not split further.
+const MAX_REFUSALS: usize = 24;
 /// Failures to read state after which a patient simulator does not ask any more.
 const MAX_FAILED_LOADS: u32 = 2;
 /// Gas for reading a view.
@@ -49,7 +55,12 @@ impl SimulatorError {
     /// Whether the node may answer when it is asked again: it did not answer, or it lags. What contradicts what is
     /// known does not pass.
     const fn may_pass(&self) -> bool {
-        matches!(self, Self::Load(LoadError::NoState { .. } | LoadError::Endpoint(_)) | Self::NoBlock(_))
+        matches!(self, Self::Load(LoadError::Endpoint(_))) || self.is_refusal()
+    }
+
+    /// Whether the node answered, and has not what it was asked for.
+    const fn is_refusal(&self) -> bool {
+        matches!(self, Self::Load(LoadError::NoState { .. }) | Self::NoBlock(_))
     }
 }
 
@@ -67,6 +78,15 @@ pub enum Job {
     Transactions(Vec<CallSpec>),
 }
 
+impl Job {
+    fn gas_limit(&self) -> u64 {
+        match self {
+            Self::Frame { call, .. } => call.gas_limit,
+            Self::Transactions(calls) => calls.iter().map(|call| call.gas_limit).sum(),
+        }
+    }
+}
+
 /// Runs calls on the state after one block, with the environment of the next.
 #[derive(Debug)]
 pub struct Simulator {
@@ -79,12 +99,25 @@ pub struct Simulator {
     trouble: Option<SimulatorError>,
     /// How often it could not be read since the trouble was taken.
     failed_loads: u32,
+    /// What the node refused since then, while it answered for other keys.
+    refused: Missing,
+    /// Where loaded state contradicted the mirror.
+    contradicted: Changes,
 }
 
 impl Simulator {
     /// An empty mirror of the state after `head`.
     pub fn new(loader: StateLoader, config: SimConfig, head: BlockHead) -> Self {
-        Self { mirror: Mirror::new(head), config, loader, patient: false, trouble: None, failed_loads: 0 }
+        Self {
+            mirror: Mirror::new(head),
+            config,
+            loader,
+            patient: false,
+            trouble: None,
+            failed_loads: 0,
+            refused: Missing::default(),
+            contradicted: Changes::default(),
+        }
     }
 
     /// From now on a node that does not tell state makes runs unknown, and is no error. It is not asked any more
@@ -102,8 +135,9 @@ impl Simulator {
     }
 
     /// Why state could not be read, once.
-    pub const fn take_trouble(&mut self) -> Option<SimulatorError> {
+    pub fn take_trouble(&mut self) -> Option<SimulatorError> {
         self.failed_loads = 0;
+        self.refused = Missing::default();
         self.trouble.take()
     }
 
@@ -115,6 +149,17 @@ impl Simulator {
     /// What is mirrored.
     pub const fn mirror(&self) -> &Mirror {
         &self.mirror
+    }
+
+    /// What was loaded and contradicted what was mirrored, since this was asked last. Outcomes that depend on it
+    /// are void.
+    pub fn take_contradicted(&mut self) -> Changes {
+        std::mem::take(&mut self.contradicted)
+    }
+
+    /// Forgets state that none of `reads` names; other read sets are void after it.
+    pub fn keep_only<'a>(&mut self, reads: impl IntoIterator<Item = &'a ReadSet>) {
+        self.mirror.keep_only(reads);
     }
 
     /// The environment of the next block, when its Unix time is `timestamp`.
@@ -133,15 +178,16 @@ impl Simulator {
     }
 
     /// Runs every job. What a run misses is loaded at the head, for all of them together, and the run is
-    /// repeated; a run that still misses something is unknown.
+    /// repeated; a run that still misses something is unknown. Told with each run is what it took.
     ///
     /// # Errors
     /// State that cannot be read, unless the simulator is [`patient`](Self::patient); state that contradicts
     /// what is known.
-    pub async fn run_all(&mut self, next: &NextBlock, jobs: &[Job]) -> Result<Vec<Run>, SimulatorError> {
-        let mut runs: Vec<Option<Run>> = vec![None; jobs.len()];
-        for _ in 0..LOAD_ROUNDS {
-            let missing = self.run_missing(next, jobs, &mut runs);
+    pub async fn measure(&mut self, next: &NextBlock, jobs: &[Job]) -> Result<Vec<Measured>, SimulatorError> {
+        let mut runs: Vec<Option<Measured>> = vec![None; jobs.len()];
+        for round in 0..LOAD_ROUNDS {
+            let mut missing = self.run_missing(next, jobs, &mut runs, round >= FREE_ROUNDS);
+            missing.forget(&self.refused);
             if missing.is_empty() || self.failed_loads >= MAX_FAILED_LOADS {
                 break;
             }
@@ -160,7 +206,12 @@ impl Simulator {
 
     /// Runs one job.
     pub async fn run_one(&mut self, next: &NextBlock, job: Job) -> Result<Run, SimulatorError> {
-        self.run_all(next, &[job]).await?.pop().ok_or(SimulatorError::NothingToRun)
+        Ok(self.measure_one(next, job).await?.run)
+    }
+
+    /// Runs one job, and tells what it took.
+    pub async fn measure_one(&mut self, next: &NextBlock, job: Job) -> Result<Measured, SimulatorError> {
+        self.measure(next, &[job]).await?.pop().ok_or(SimulatorError::NothingToRun)
     }
 
     /// Reads a view; `None` when it reverts, answers something else, or cannot be run.
@@ -186,25 +237,75 @@ impl Simulator {
         })
     }
 
-    /// Runs the jobs that have not been run, or that missed something when they were.
-    fn run_missing(&self, next: &NextBlock, jobs: &[Job], runs: &mut [Option<Run>]) -> Missing {
+    /// Runs the jobs that have not been run, or that missed something when they were. `is_late`: most would be done
+    /// by now, and what is not counts with all its gas each time.
+    fn run_missing(
+        &self,
+        next: &NextBlock,
+        jobs: &[Job],
+        runs: &mut [Option<Measured>],
+        is_late: bool,
+    ) -> Missing {
         let mut runner = Runner::new(&self.config, &self.mirror, next);
         let mut missing = Missing::default();
         for (job, done) in jobs.iter().zip(runs) {
-            if done.as_ref().is_some_and(|run| !Missing::is_why(run)) {
+            if done.as_ref().is_some_and(|done| !Missing::is_why(&done.run)) {
                 continue;
             }
-            *done = match job {
+            let run = match job {
                 Job::Frame { call, transient } => Some(runner.run_call(call, transient)),
                 Job::Transactions(calls) => runner.run_transactions(calls).pop(),
             };
-            missing.extend(done.iter());
+            let Some(run) = run else { continue };
+            missing.extend(&run);
+            let keys = run.outcome.missing().map_or(0, |keys| KEY_EFFORT.saturating_mul(keys.len() as u64));
+            let gas = run.outcome.gas_used().unwrap_or(if is_late { job.gas_limit() } else { 0 });
+            let before = done.as_ref().map_or(0, |done| done.effort);
+            *done = Some(Measured { run, effort: before.saturating_add(keys).saturating_add(gas) });
         }
         missing
     }
 
-    /// Loads what runs missed into the mirror.
+    /// Loads what runs missed into the mirror. Where the node refuses, a patient simulator finds out for which keys,
+    /// loads the others and does not ask for these again.
+    ///
+    /// # Errors
+    /// State that cannot be read; of a patient simulator only when the node has none of the head, or does not answer.
     async fn load(&mut self, missing: Missing) -> Result<(), SimulatorError> {
+        let (mut parts, mut refused) = (vec![missing], Missing::default());
+        let (mut refusals, mut has_state) = (0, false);
+        while let Some(part) = parts.pop() {
+            let error = match self.load_part(&part).await {
+                Ok(()) => {
+                    has_state = true;
+                    continue;
+                }
+                Err(error) => error,
+            };
+            // A node that does not answer is not asked for less.
+            if !self.patient || !error.is_refusal() {
+                return Err(error);
+            }
+            // Nor is one that does not have the block.
+            if !has_state {
+                let anything = StateKeys { accounts: vec![Address::ZERO], slots: Vec::new() };
+                self.loader.load(self.head().hash, &anything).await?;
+                has_state = true;
+            }
+            refusals += 1;
+            match part.split() {
+                Some(halves) if refusals < MAX_REFUSALS => parts.extend(halves),
+                _ => {
+                    tracing::warn!(%error, keys = part.len(), "the node refuses state; what needs it is unknown");
+                    refused.add(&part);
+                }
+            }
+        }
+        self.refused.add(&refused);
+        Ok(())
+    }
+
+    async fn load_part(&mut self, missing: &Missing) -> Result<(), SimulatorError> {
         for number in &missing.block_hashes {
             let block: Option<Block> = self
                 .loader
@@ -219,7 +320,7 @@ impl Simulator {
         if !keys.is_empty() {
             let head = self.head().hash;
             let state = self.loader.load(head, &keys).await?;
-            self.mirror.insert(head, state)?;
+            self.contradicted.extend(&self.mirror.insert(head, state)?);
         }
         Ok(())
     }
@@ -235,12 +336,21 @@ impl Tracked for Simulator {
     }
 
     fn slots_of(&self, address: Address) -> Vec<Slot> {
-        self.mirror.tracked().slots.into_iter().filter(|slot| slot.address == address).collect()
+        self.mirror.slots_of(address).collect()
     }
 }
 
+/// A run, and what it took.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// The run.
+    pub run: Run,
+    /// The gas that was simulated for it, what was loaded for it included.
+    pub effort: u64,
+}
+
 /// What runs missed, without doubles.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 struct Missing {
     accounts: BTreeSet<Address>,
     slots: BTreeSet<Slot>,
@@ -253,26 +363,67 @@ impl Missing {
         matches!(run.outcome, Outcome::Unknown(Unknown::Missing(_) | Unknown::BlockHash(_)))
     }
 
-    fn extend<'a>(&mut self, runs: impl Iterator<Item = &'a Run>) {
-        for run in runs {
-            match &run.outcome {
-                Outcome::Unknown(Unknown::Missing(keys)) => {
-                    self.accounts.extend(&keys.accounts);
-                    self.slots.extend(&keys.slots);
-                }
-                Outcome::Unknown(Unknown::BlockHash(number)) => {
-                    self.block_hashes.insert(*number);
-                }
-                _ => {}
+    fn extend(&mut self, run: &Run) {
+        match &run.outcome {
+            Outcome::Unknown(Unknown::Missing(keys)) => {
+                self.accounts.extend(&keys.accounts);
+                self.slots.extend(&keys.slots);
             }
+            Outcome::Unknown(Unknown::BlockHash(number)) => {
+                self.block_hashes.insert(*number);
+            }
+            _ => {}
         }
     }
 
-    fn is_empty(&self) -> bool {
-        self.accounts.is_empty() && self.slots.is_empty() && self.block_hashes.is_empty()
+    fn add(&mut self, other: &Self) {
+        self.accounts.extend(&other.accounts);
+        self.slots.extend(&other.slots);
+        self.block_hashes.extend(&other.block_hashes);
     }
 
-    fn keys(self) -> StateKeys {
-        StateKeys { accounts: self.accounts.into_iter().collect(), slots: self.slots.into_iter().collect() }
+    fn forget(&mut self, other: &Self) {
+        self.accounts.retain(|address| !other.accounts.contains(address));
+        self.slots.retain(|slot| !other.slots.contains(slot));
+        self.block_hashes.retain(|number| !other.block_hashes.contains(number));
+    }
+
+    /// Two halves of it; `None` of a single key.
+    fn split(&self) -> Option<[Self; 2]> {
+        let half = self.len() / 2;
+        let (mut first, mut second) = (Self::default(), Self::default());
+        let mut count = 0;
+        let mut is_first = || {
+            count += 1;
+            count <= half
+        };
+        for number in &self.block_hashes {
+            let side = if is_first() { &mut first } else { &mut second };
+            side.block_hashes.insert(*number);
+        }
+        for address in &self.accounts {
+            let side = if is_first() { &mut first } else { &mut second };
+            side.accounts.insert(*address);
+        }
+        for slot in &self.slots {
+            let side = if is_first() { &mut first } else { &mut second };
+            side.slots.insert(*slot);
+        }
+        (half > 0).then_some([second, first])
+    }
+
+    fn len(&self) -> usize {
+        self.accounts.len() + self.slots.len() + self.block_hashes.len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn keys(&self) -> StateKeys {
+        StateKeys {
+            accounts: self.accounts.iter().copied().collect(),
+            slots: self.slots.iter().copied().collect(),
+        }
     }
 }

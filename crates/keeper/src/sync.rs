@@ -75,20 +75,33 @@ pub struct Synced {
     pub from_block: u64,
 }
 
+/// Runs a journal call where it may block.
+pub(crate) async fn off_thread<T: Send + 'static>(
+    journal: &Journal,
+    call: impl FnOnce(&Journal) -> Result<T, JournalError> + Send + 'static,
+) -> Result<T, JournalError> {
+    let journal = journal.clone();
+    tokio::task::spawn_blocking(move || call(&journal)).await.map_err(|_| JournalError::Closed)?
+}
+
 /// Brings the book to `head`: what the journal kept, and the logs since.
 ///
 /// `first_block` is where to begin where the journal has nothing. Not later than the Registry's deployment it is a
-/// claim to completeness: then every outstanding Request must have a log.
+/// claim to completeness: then every outstanding Request must have a log. `doubted_from`: a block from which on logs
+/// are read again although the journal's book is newer, because some did not come in time.
 pub async fn sync_book(
     endpoint: &Endpoint,
     contracts: &Contracts,
     journal: Option<&Journal>,
     first_block: u64,
+    doubted_from: Option<u64>,
     head: &BlockHead,
     progress: &mut (impl SyncProgress + ?Sized),
 ) -> Result<Synced, BookSyncError> {
     if let Some((block, book)) = restore(endpoint, contracts, journal, head).await? {
-        let synced = sync_from(endpoint, contracts, book, block.number + 1, head, progress).await?;
+        // Told again, logs change nothing: for each Request the last one counts.
+        let from_block = doubted_from.unwrap_or(u64::MAX).min(block.number + 1);
+        let synced = sync_from(endpoint, contracts, book, from_block, head, progress).await?;
         match believe(&synced, contracts, first_block) {
             Ok(()) => return Ok(synced),
             // It may have been made with a shorter look-back.
@@ -146,18 +159,19 @@ async fn restore(
     head: &BlockHead,
 ) -> Result<Option<(BlockNumHash, Book)>, BookSyncError> {
     let Some(journal) = journal else { return Ok(None) };
-    let Some(Snapshot { block, .. }) = journal.snapshot(BOOK)? else { return Ok(None) };
+    let Some(Snapshot { block, .. }) = off_thread(journal, |journal| journal.snapshot(BOOK)).await? else {
+        return Ok(None);
+    };
     if block.number > head.number || canonical_hash(endpoint, block.number).await? != Some(block.hash) {
         return Ok(None);
     }
-    let mut entries = Vec::new();
-    for record in journal.records(REQUEST)? {
-        match serde_json::from_slice::<Outstanding>(&record.bytes) {
-            Ok(entry) => entries.push(entry),
-            // Written by another version: the logs have it all.
-            Err(_) => return Ok(None),
-        }
-    }
+    let entries = off_thread(journal, |journal| {
+        let records = journal.records(REQUEST)?;
+        Ok(records.iter().map(|record| serde_json::from_slice::<Outstanding>(&record.bytes)).collect())
+    });
+    let entries: Result<Vec<_>, serde_json::Error> = entries.await?;
+    // Written by another version: the logs have it all.
+    let Ok(entries) = entries else { return Ok(None) };
     Ok(Some((block, Book::from_outstanding(contracts.registry, entries))))
 }
 

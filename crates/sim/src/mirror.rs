@@ -1,5 +1,7 @@
 //! The state that runs read, at the head of the chain.
 
+mod evict;
+
 use crate::{
     changes::{AccountChange, Changes},
     reads::{AccountRead, AccountUse, Dependencies, ReadSet},
@@ -13,11 +15,11 @@ use revm::{
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
 
-/// Names an account of one mirror. Ids are dense and never reused, not even after an eviction.
+/// Names an account of one mirror. Ids are dense; one that was evicted ([`Mirror::keep_only`]) is given again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccountId(u32);
 
-/// Names a slot of one mirror. Ids are dense and never reused, not even after an eviction.
+/// Names a slot of one mirror. Ids are dense; one that was evicted ([`Mirror::keep_only`]) is given again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SlotId(u32);
 
@@ -132,6 +134,9 @@ pub struct Mirror {
     ids: FxHashMap<Address, AccountId>,
     accounts: Vec<AccountCell>,
     slots: Vec<SlotCell>,
+    /// Ids that name nothing.
+    free_accounts: Vec<AccountId>,
+    free_slots: Vec<SlotId>,
     codes: FxHashMap<B256, Bytecode>,
     /// The last blocks, oldest first; the last is the head.
     history: VecDeque<Applied>,
@@ -150,6 +155,8 @@ impl Mirror {
             ids: FxHashMap::default(),
             accounts: Vec::new(),
             slots: Vec::new(),
+            free_accounts: Vec::new(),
+            free_slots: Vec::new(),
             codes: FxHashMap::default(),
             history: VecDeque::with_capacity(Self::DEPTH),
             old_hashes: FxHashMap::default(),
@@ -295,6 +302,13 @@ impl Mirror {
         }
     }
 
+    /// The slots of an account whose value is known.
+    pub fn slots_of(&self, address: Address) -> impl Iterator<Item = Slot> {
+        let cell = self.account_id(address).and_then(|id| self.accounts.get(id.index()));
+        let slots = cell.into_iter().flat_map(|cell| &cell.slots);
+        slots.filter(|(_, id)| self.value(**id).is_some()).map(move |(key, _)| Slot { address, key: *key })
+    }
+
     /// How much it holds.
     pub fn size(&self) -> MirrorSize {
         MirrorSize {
@@ -388,21 +402,31 @@ impl Mirror {
     }
 
     fn intern_account(&mut self, address: Address) -> AccountId {
-        let next = AccountId(u32::try_from(self.accounts.len()).unwrap_or(u32::MAX));
-        let id = *self.ids.entry(address).or_insert(next);
-        if id == next {
-            self.accounts.push(AccountCell { address, info: None, slots: FxHashMap::default() });
+        if let Some(id) = self.account_id(address) {
+            return id;
         }
+        let cell = AccountCell { address, info: None, slots: FxHashMap::default() };
+        let id = match self.free_accounts.pop() {
+            Some(id) => id,
+            None => AccountId(u32::try_from(self.accounts.len()).unwrap_or(u32::MAX)),
+        };
+        place(&mut self.accounts, id.index(), cell);
+        self.ids.insert(address, id);
         id
     }
 
     fn intern_slot(&mut self, slot: Slot) -> SlotId {
         let account = self.intern_account(slot.address);
-        let next = SlotId(u32::try_from(self.slots.len()).unwrap_or(u32::MAX));
-        let Some(cell) = self.accounts.get_mut(account.index()) else { return next };
-        let id = *cell.slots.entry(slot.key).or_insert(next);
-        if id == next {
-            self.slots.push(SlotCell { account, key: slot.key, value: None });
+        if let Some(id) = self.slot_id_in(account, slot.key) {
+            return id;
+        }
+        let id = match self.free_slots.pop() {
+            Some(id) => id,
+            None => SlotId(u32::try_from(self.slots.len()).unwrap_or(u32::MAX)),
+        };
+        place(&mut self.slots, id.index(), SlotCell { account, key: slot.key, value: None });
+        if let Some(cell) = self.accounts.get_mut(account.index()) {
+            cell.slots.insert(slot.key, id);
         }
         id
     }
@@ -478,6 +502,14 @@ impl Mirror {
             step.slots.push((id, std::mem::replace(known, value)));
             changes.add_slot(id);
         }
+    }
+}
+
+/// Puts a cell in the place of an evicted one, or behind all others.
+fn place<T>(cells: &mut Vec<T>, index: usize, cell: T) {
+    match cells.get_mut(index) {
+        Some(evicted) => *evicted = cell,
+        None => cells.push(cell),
     }
 }
 

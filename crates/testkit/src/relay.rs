@@ -120,8 +120,15 @@ async fn serve(mut client: TcpStream, shared: &Shared) -> Result<()> {
         let rule = locked(&shared.rule)(&call);
         locked(&shared.messages).push(call.clone());
         let reply = |part: &str, value: Value| {
-            let id = call.get("id").cloned().unwrap_or_default();
-            json!({ "jsonrpc": "2.0", "id": id, part: value }).to_string().into_bytes()
+            let one = |call: &Value| {
+                let id = call.get("id").cloned().unwrap_or_default();
+                json!({ "jsonrpc": "2.0", "id": id, part: value })
+            };
+            let answer = match call.as_array() {
+                Some(calls) => calls.iter().map(one).collect(),
+                None => one(&call),
+            };
+            answer.to_string().into_bytes()
         };
         let answer = match rule {
             Rule::Hang => std::future::pending().await,

@@ -15,6 +15,19 @@ impl fmt::Display for RequestId {
     }
 }
 
+/// Ids as a log line shows them: `3, 5, 8`.
+pub fn listed(ids: &[RequestId]) -> impl fmt::Display {
+    fmt::from_fn(move |f| {
+        for (place, id) in ids.iter().enumerate() {
+            if place > 0 {
+                f.write_str(", ")?;
+            }
+            write!(f, "{id}")?;
+        }
+        Ok(())
+    })
+}
+
 impl FromStr for RequestId {
     type Err = std::num::ParseIntError;
 
@@ -126,6 +139,12 @@ mod tests {
         ] {
             assert_eq!(id.to_string().parse(), Ok(id));
         }
+    }
+
+    #[test]
+    fn ids_are_listed_as_people_write_them() {
+        assert_eq!(listed(&[RequestId(3), RequestId(5)]).to_string(), "3, 5");
+        assert_eq!(listed(&[]).to_string(), "");
     }
 
     #[test]

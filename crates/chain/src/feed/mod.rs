@@ -306,6 +306,12 @@ impl BlockFeed {
         }
     }
 
+    /// Waits until there is a next step of the chain, and leaves it to [`next`](Self::next). Nothing is lost when
+    /// the future is dropped, and nothing that takes long is begun.
+    pub async fn ready(&mut self) -> Result<(), FeedError> {
+        self.front().await.map(drop)
+    }
+
     /// Waits for the next step of the chain, for callers that need no writes.
     pub async fn next_event(&mut self) -> Result<FeedEvent, FeedError> {
         loop {

@@ -315,19 +315,9 @@ async fn submit(scene: &Scene, user: Address, wish: Wish) -> Result<Registered> 
         .find(|log| log.address() == scene.registry)
         .ok_or_eyre("no Request was logged")?;
     let event = IRegistry::HashedReqAdded::decode_log(&log.inner)?.data;
-    let request = IRegistry::Request {
-        user: event.user,
-        target: event.target,
-        referer: event.referer,
-        callData: event.callData,
-        initEthSent: event.initEthSent,
-        ethForCall: event.ethForCall,
-        verifyUser: event.verifyUser,
-        insertFeeAmount: event.insertFeeAmount,
-        payWithAUTO: event.payWithAUTO,
-        isAlive: event.isAlive,
-    };
-    Ok(Registered { id: event.id.to(), kind: wish.kind, user, expected: wish.expected, request })
+    let id = event.id.to();
+    let request = errand_keeper::book::registered(event);
+    Ok(Registered { id, kind: wish.kind, user, expected: wish.expected, request })
 }
 
 /// Cancels what its users are going to cancel.

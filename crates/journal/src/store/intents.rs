@@ -1,6 +1,10 @@
 //! Intents, their attempts and the work they hold.
 
-use super::{Fault, Store, schema::Sum};
+use super::{
+    Fault, Store,
+    claims::{claim, hand_back, holder},
+    schema::Sum,
+};
 use crate::{Attempt, Inclusion, Intent, IntentId, IntentState, JournalError, NewIntent, Purpose};
 use alloy::{
     eips::BlockNumHash,
@@ -121,7 +125,7 @@ impl Store {
             require(&intent, executed, "only executed work can be released")?;
             db.prepare_cached("DELETE FROM claims WHERE work = ?1 AND intent = ?2")?
                 .execute((work.to_string(), id.0.cast_signed()))?;
-            Ok(())
+            hand_back(db, &[work])
         })
     }
 
@@ -214,20 +218,6 @@ fn nonce_holder(db: &Connection, account: &Address, nonce: u64) -> Result<Option
     Ok(id.map(|id| IntentId(id.cast_unsigned())))
 }
 
-fn holder(db: &Connection, work: &WorkId) -> Result<Option<IntentId>, Fault> {
-    let id: Option<i64> = db
-        .prepare_cached("SELECT intent FROM claims WHERE work = ?1")?
-        .query_row([work.to_string()], |row| row.get(0))
-        .optional()?;
-    Ok(id.map(|id| IntentId(id.cast_unsigned())))
-}
-
-fn claim(db: &Transaction<'_>, id: IntentId, work: &WorkId) -> Result<(), Fault> {
-    db.prepare_cached("INSERT INTO claims (work, intent) VALUES (?1, ?2)")?
-        .execute((work.to_string(), id.0.cast_signed()))?;
-    Ok(())
-}
-
 /// Makes the intent final: its work is free, and the bytes that only a rebroadcast would need are dropped.
 fn close(db: &Transaction<'_>, intent: &mut Intent) -> Result<(), Fault> {
     intent.settled = true;
@@ -239,7 +229,8 @@ fn close(db: &Transaction<'_>, intent: &mut Intent) -> Result<(), Fault> {
         attempt.raw = Bytes::new();
         insert_attempt(db, intent.id, seq as u64, attempt)?;
     }
-    update(db, intent)
+    update(db, intent)?;
+    hand_back(db, &intent.work)
 }
 
 fn load(db: &Connection, id: IntentId) -> Result<Intent, Fault> {

@@ -1,5 +1,6 @@
 //! The database behind the handle. Only the writer thread touches it.
 
+mod claims;
 mod intents;
 mod open;
 mod records;

@@ -12,7 +12,7 @@ use errand_chain::{BlockFeed, Deployment, Endpoint, FeedOptions, Start};
 use errand_journal::{Identity, Journal};
 use errand_keeper::{
     AutoValue, BlockReport, Contracts, Keeper, KeeperError, Observer, Outstanding, Policy, ProfitRule,
-    Sender, planner::TRANSACTION_GAS_CAP,
+    Sender, book::registered, planner::TRANSACTION_GAS_CAP,
 };
 use errand_sim::{Fork, SimConfig};
 use errand_submit::{SubmitConfig, TipPolicy};
@@ -122,19 +122,8 @@ impl Stage {
         };
         let receipt = self.send(self.user(), self.contracts.registry, deposit, call.abi_encode()).await;
         let event = IRegistry::HashedReqAdded::decode_log(&receipt.logs()[0].inner).unwrap().data;
-        let request = IRegistry::Request {
-            user: event.user,
-            target: event.target,
-            referer: event.referer,
-            callData: event.callData,
-            initEthSent: event.initEthSent,
-            ethForCall: event.ethForCall,
-            verifyUser: event.verifyUser,
-            insertFeeAmount: event.insertFeeAmount,
-            payWithAUTO: event.payWithAUTO,
-            isAlive: event.isAlive,
-        };
-        Outstanding { id: RequestId(event.id.to()), request, added_at: 0, last_executed_at: None }
+        let id = RequestId(event.id.to());
+        Outstanding { id, request: registered(event), added_at: 0, last_executed_at: None }
     }
 
     /// Gives an account AUTO, and has it approve `spender` for all of it.
@@ -173,14 +162,19 @@ impl Stage {
         self.anvil.submit(request.gas_limit(100_000)).await.unwrap();
     }
 
-    /// How often each Request was executed, in order of execution.
+    /// The Requests that were executed, in order of execution.
     pub(crate) async fn executed(&self) -> Vec<u64> {
+        self.executions().await.into_iter().map(|event| event.id.to()).collect()
+    }
+
+    /// All executions, in their order.
+    pub(crate) async fn executions(&self) -> Vec<IRegistry::HashedReqExecuted> {
         let filter = Filter::new()
             .address(self.contracts.registry)
             .event_signature(IRegistry::HashedReqExecuted::SIGNATURE_HASH)
             .from_block(0);
         let logs = self.anvil.provider().get_logs(&filter).await.unwrap();
-        logs.iter().map(|log| IRegistry::HashedReqExecuted::decode_log(&log.inner).unwrap().id.to()).collect()
+        logs.iter().map(|log| IRegistry::HashedReqExecuted::decode_log(&log.inner).unwrap().data).collect()
     }
 
     pub(crate) fn policy(&self, executor: u32) -> Policy {

@@ -1,6 +1,7 @@
 //! Nodes that withhold, fail or are slow, and a disk without space.
 
 use crate::common::{ALWAYS, SWITCH, Stage, until};
+use alloy::primitives::address;
 use errand_chain::{Endpoint, EndpointOptions};
 use errand_keeper::{KeeperError, Withheld, sync::BookSyncError};
 use errand_testkit::relay::{Relay, Rule, methods};
@@ -10,6 +11,10 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 use tempfile::tempdir;
@@ -70,6 +75,87 @@ async fn what_needs_state_that_cannot_be_read_is_unknown_until_it_can() {
     until("it is executed", || async { stage.executed().await == all }).await;
     assert_eq!(keeper.syncs(), 1, "nothing was read anew");
     keeper.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn state_that_a_node_refuses_of_one_target_costs_no_other_request() {
+    let (stage, relay) = behind_a_relay().await;
+    let folder = tempdir().unwrap();
+    let refused = address!("0x00000000000000000000000000000000000a0020");
+    stage.anvil.set_code(refused, "0x00".parse().unwrap()).await.unwrap();
+    let name = refused.to_string().to_lowercase();
+    relay.rule(move |message| {
+        let is_state = methods(message).iter().any(|method| {
+            ["eth_getAccountInfo", "eth_getBalance", "eth_getTransactionCount", "eth_getCode"]
+                .contains(method)
+        });
+        let is_refused = is_state && message.to_string().to_lowercase().contains(&name);
+        if is_refused { Rule::Error(-32000, "missing trie node") } else { Rule::Pass }
+    });
+    stage.register(refused).await;
+    let request = stage.register(ALWAYS).await;
+    let keeper = stage.keeper(1, folder.path());
+    until("the other is executed", || async { stage.executed().await == [request.id.0] }).await;
+    // More often than state may be missing before everything is read anew.
+    stage.mine_and_see(&keeper, 10).await;
+    assert_eq!(keeper.syncs(), 1, "nothing was read anew");
+    let report = keeper.stop().await.pop().unwrap();
+    assert_eq!((report.outstanding, report.unknown), (1, 1), "{report:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_slow_with_writes_is_followed_while_state_cannot_be_read() {
+    let (stage, relay) = behind_a_relay().await;
+    let folder = tempdir().unwrap();
+    let first = stage.register(SWITCH).await;
+    stage.set_slot(SWITCH, 1).await;
+    let keeper = stage.keeper(1, folder.path());
+    until("the first is executed", || async { stage.executed().await == [first.id.0] }).await;
+    stage.seen_by(&keeper).await;
+    relay.rule(move |message| {
+        let methods = methods(message);
+        let is = |names: &[&str]| methods.iter().any(|method| names.contains(method));
+        match () {
+            () if is(&["eth_getAccountInfo", "eth_getCode"]) => Rule::LoseAnswer,
+            // Longer than it takes until it is looked again.
+            () if is(&["trace_replayBlockTransactions", "debug_traceBlockByHash"]) => {
+                Rule::Late(Duration::from_millis(1_500))
+            }
+            () => Rule::Pass,
+        }
+    });
+    stage.register(ALWAYS).await;
+    keeper.told("it is unknown", |report| report.unknown > 0).await;
+    stage.mine_and_see(&keeper, 2).await;
+    assert_eq!(keeper.syncs(), 1, "nothing was read anew");
+    keeper.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_the_node_indexes_late_is_read_again() {
+    let (stage, relay) = behind_a_relay().await;
+    let folder = tempdir().unwrap();
+    let seen = stage.register(SWITCH).await;
+    let keeper = stage.keeper(1, folder.path());
+    stage.seen_by(&keeper).await;
+    let withheld = Arc::new(AtomicUsize::new(0));
+    let count = withheld.clone();
+    // Asked for one block it has none yet, twice, and then it has.
+    relay.rule_for("eth_getLogs", move || match count.fetch_add(1, Ordering::Relaxed) {
+        0 | 1 => Rule::Answer(json!([])),
+        _ => Rule::Pass,
+    });
+    let late = stage.register(ALWAYS).await;
+    until("the late one is executed", || async { stage.executed().await == [late.id.0] }).await;
+    assert!(withheld.load(Ordering::Relaxed) > 2);
+    stage.seen_by(&keeper).await;
+    let outstanding = keeper.reports().last().map(|report| report.outstanding);
+    assert_eq!((keeper.syncs(), outstanding), (2, Some(1)), "{} is still there", seen.id);
+    // Kept as well.
+    keeper.stop().await;
+    let keeper = stage.keeper(1, folder.path());
+    stage.seen_by(&keeper).await;
+    assert_eq!(keeper.stop().await.pop().unwrap().outstanding, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,7 @@ use alloy::{
     rpc::types::TransactionRequest,
     sol_types::SolCall,
 };
-use errand_bindings::IRegistry;
+use errand_bindings::{IAutoToken, IRegistry};
 use errand_keeper::Withheld;
 use tempfile::tempdir;
 
@@ -50,6 +50,40 @@ async fn a_price_that_no_deposit_covers_is_not_offered() {
     until("it is executed when gas is cheap again", || async {
         stage.anvil.mine(1).await.unwrap();
         stage.executed().await == [request.id.0]
+    })
+    .await;
+    let reports = keeper.stop().await;
+    assert!(reports.iter().flat_map(|report| &report.mined).all(|mined| mined.success), "{reports:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_price_that_no_users_auto_covers_is_not_offered() {
+    let stage = Stage::set().await;
+    let folder = tempdir().unwrap();
+    stage.give_auto(stage.user(), 1_000_000, stage.contracts.auto_payments).await;
+    let opening = stage.register_auto(ALWAYS).await;
+    let keeper = stage.keeper(1, folder.path());
+    until("the turn is opened", || async { stage.executed().await == [opening.id.0] }).await;
+    keeper.stop().await;
+    // It took about as much gas as the next one will: three times that is not enough at twenty times the price.
+    let fee = stage.executions().await[0].fee;
+    let price = u128::from(stage.head().await.base_fee) + 1_000_000_000;
+    let (spender, value) = (stage.contracts.auto_payments, fee * U256::from(3));
+    let approve = IAutoToken::approveCall { spender, value };
+    stage.send(stage.user(), stage.contracts.auto_token, U256::ZERO, approve.abi_encode()).await;
+    let request = stage.register_auto(ALWAYS).await.id.0;
+    stage.anvil.set_automine(false).await.unwrap();
+    let keeper = stage.keeper(1, folder.path());
+    keeper.told("it is sent", |report| !report.sent.is_empty()).await;
+    for _ in 0..8 {
+        stage.anvil.set_next_base_fee(20 * price).await.unwrap();
+        stage.mine_and_see(&keeper, 1).await;
+    }
+    assert_eq!(stage.executed().await, [opening.id.0]);
+    stage.anvil.set_next_base_fee(price / 2).await.unwrap();
+    until("it is executed when gas is cheap again", || async {
+        stage.anvil.mine(1).await.unwrap();
+        stage.executed().await == [opening.id.0, request]
     })
     .await;
     let reports = keeper.stop().await;

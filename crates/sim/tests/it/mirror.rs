@@ -1,6 +1,6 @@
 use crate::{
     asm::asm,
-    world::{CALLER, OTHER, TARGET, World, call, fork_head, head, slot},
+    world::{CALLER, OTHER, TARGET, World, call, fork_head, head, runner, slot},
 };
 use alloy::primitives::{B256, U256};
 use errand_sim::{Mirror, MirrorSize, UndoError};
@@ -203,4 +203,35 @@ fn a_mirror_can_be_shared_between_threads() {
             assert_eq!(run.join().unwrap(), first);
         }
     });
+}
+
+#[test]
+fn what_no_outcome_depends_on_makes_room_and_the_rest_goes_on() {
+    let world = World::with_target(asm("2 SLOAD POP STOP")).slot(TARGET, 1, 5).slot(TARGET, 2, 6);
+    let mut mirror = loaded(&world, &[1, 2]);
+    mirror.apply(head(101), &writes(&[(1, 7), (2, 8)])).unwrap();
+    let others = StateKeys { accounts: vec![OTHER], slots: (1..=9).map(|key| slot(OTHER, key)).collect() };
+    mirror.insert(head(101).hash, world.load(&others)).unwrap();
+    let run = runner(&mirror).run_call(&call(), &[]);
+    assert!(run.outcome.is_success(), "{:?}", run.outcome);
+    let (held, kept) = (mirror.held(), mirror.slot_id(&slot(TARGET, 2)));
+    assert_eq!(held, 13);
+    mirror.keep_only([&run.reads]);
+    assert!(mirror.held() < 5, "{} are left", mirror.held());
+    assert_eq!((value(&mirror, 1), value(&mirror, 2)), (None, Some(8)));
+    assert_eq!((mirror.slot_id(&slot(TARGET, 2)), mirror.account(OTHER)), (kept, None));
+    assert_eq!(mirror.slots_of(TARGET).collect::<Vec<_>>(), [slot(TARGET, 2)]);
+    // Ids are given again, and what is loaded under them is undone as what it is now.
+    for round in 0..3 {
+        mirror.insert(head(101).hash, world.load(&others)).unwrap();
+        assert_eq!(mirror.slot(&slot(OTHER, 9)), Some(U256::ZERO), "round {round}");
+        assert!(mirror.held() <= held, "it does not grow");
+        let ids: Vec<_> = (1..=9).filter_map(|key| mirror.slot_id(&slot(OTHER, key))).collect();
+        assert!(ids.iter().all(|id| id.index() < held && mirror.slot_of(*id).unwrap().address == OTHER));
+        if round < 2 {
+            mirror.keep_only([&run.reads]);
+        }
+    }
+    mirror.undo(head(101).hash).unwrap();
+    assert_eq!((value(&mirror, 2), mirror.slot(&slot(OTHER, 9))), (Some(6), None));
 }

@@ -8,18 +8,23 @@ use crate::{
     amount::eth_text,
     cli::Global,
     keys::KeyArgs,
-    output::{Progress, pairs},
+    output::{Progress, pairs, warn},
     preview::simulator,
     problem::Problem,
     revert::revert_text,
     session::{Asking, Session},
 };
+use alloy::primitives::{Address, U256};
 use clap::Args;
 use errand_chain::{StateLoader, WriteSets};
-use errand_keeper::{Terms, Turn, turn::turn};
-use errand_types::RequestId;
+use errand_keeper::{Simulator, Terms, Turn, clock::TOLERANCE, turn::turn};
+use errand_types::{RequestId, WriteSource};
 use eyre::{Result, WrapErr};
 use serde_json::json;
+use std::{
+    path::PathBuf,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 /// Checks against the live chain that a keeper could run, and exits with 1 and the reason when it could not.
 /// That it is not the account's turn right now is told and is no failure.
@@ -35,6 +40,22 @@ pub(crate) struct Check {
     key: KeyArgs,
 }
 
+/// What was found.
+struct Findings<'a> {
+    session: &'a Session,
+    executor: Address,
+    balance: U256,
+    journal: PathBuf,
+    /// `None`: there is no journal yet.
+    in_flight: Option<usize>,
+    source: WriteSource,
+    terms: Terms,
+    turn: Turn,
+    registered: u64,
+    /// Seconds that the host's clock is ahead of the head.
+    head_age: i64,
+}
+
 impl Check {
     pub(super) async fn run(&self, global: &Global) -> Result<()> {
         let executor = self.key.load()?.address();
@@ -45,90 +66,158 @@ impl Check {
                 .hint("send ETH to the account")
                 .into());
         }
-        let path = self.journal.path(session.endpoint.chain_id(), executor)?;
-        // Looking leaves no trace: a journal is made by the keeper that uses it.
-        let in_flight = if path.exists() {
-            let journal = self.journal.open(&session, executor).await?;
-            Some(journal.unsettled().map_err(|error| journal_problem(&error))?.len())
-        } else {
-            JournalArgs::check_place(&path)?;
-            None
-        };
-
+        let (journal, in_flight) = self.journal(&session, executor).await?;
         let progress = Progress::spinner("asking the node");
         let loader =
             StateLoader::probe(&session.endpoint).await.wrap_err("the node cannot serve simulations")?;
         let writes = WriteSets::probe(loader).await.wrap_err("the node does not tell what blocks change")?;
         let mut simulator = simulator(&session, self.judgement.fork).await?;
-        let next = simulator.next_block(simulator.head().timestamp + 1);
-        let terms = Terms::read(&mut simulator, &next, session.contracts.registry)
-            .await
-            .wrap_err("the Registry cannot be simulated")?
-            .ok_or_else(|| {
-                Problem::new("the contract does not answer as a Registry").hint("check --deployment")
-            })?;
-        let first = [RequestId(0)];
-        let turn = turn(&mut simulator, &next, &session.contracts, terms.gate, executor, &first)
-            .await
-            .wrap_err("the gate cannot be simulated")?;
-        let turn_text = match &turn {
-            Turn::Granted { until, .. } => format!("yes, through block {until}"),
-            Turn::Refused => "not now: it is somebody else's turn".to_owned(),
-            Turn::Failed { reason } => {
-                return Err(Problem::new(format!(
-                    "the gate reverts, so nobody may execute: {}",
-                    revert_text(reason)
-                ))
-                .hint("`errand status` shows gate and epoch")
-                .into());
-            }
-            Turn::Unknown { reason } => {
-                return Err(Problem::new(format!("the gate cannot be simulated: {reason}"))
-                    .hint("check --fork")
-                    .into());
-            }
-        };
+        let head_age = seconds_ahead(simulator.head().timestamp, SystemTime::now());
+        let (terms, turn) = terms_and_turn(&session, &mut simulator, executor).await?;
         let registered =
             session.registry().getHashedReqsLen().call().await.asking("the number of Requests")?;
         drop(progress);
+        let findings = Findings {
+            session: &session,
+            executor,
+            balance,
+            journal,
+            in_flight,
+            source: writes.source(),
+            terms,
+            turn,
+            registered: registered.saturating_to(),
+            head_age,
+        };
+        findings.print()
+    }
+
+    /// Where the journal is, and how many transactions it has in flight. Looking leaves no trace: a journal is made
+    /// by the keeper that uses it.
+    async fn journal(&self, session: &Session, executor: Address) -> Result<(PathBuf, Option<usize>)> {
+        let path = self.journal.path(session.endpoint.chain_id(), executor)?;
+        if !path.exists() {
+            JournalArgs::check_place(&path)?;
+            return Ok((path, None));
+        }
+        let journal = self.journal.open(session, executor).await?;
+        let in_flight = journal.unsettled().map_err(|error| journal_problem(&error))?.len();
+        Ok((path, Some(in_flight)))
+    }
+}
+
+/// Reads the Registry's terms and asks its gate.
+async fn terms_and_turn(
+    session: &Session,
+    simulator: &mut Simulator,
+    executor: Address,
+) -> Result<(Terms, Turn)> {
+    let next = simulator.next_block(simulator.head().timestamp + 1);
+    let terms = Terms::read(simulator, &next, session.contracts.registry)
+        .await
+        .wrap_err("the Registry cannot be simulated")?
+        .ok_or_else(|| {
+            Problem::new("the contract does not answer as a Registry").hint("check --deployment")
+        })?;
+    let turn = turn(simulator, &next, &session.contracts, terms.gate, executor, &[RequestId(0)])
+        .await
+        .wrap_err("the gate cannot be simulated")?;
+    match &turn {
+        Turn::Granted { .. } | Turn::Refused => Ok((terms, turn)),
+        Turn::Failed { reason } => {
+            Err(Problem::new(format!("the gate reverts, so nobody may execute: {}", revert_text(reason)))
+                .hint("`errand status` shows gate and epoch")
+                .into())
+        }
+        Turn::Unknown { reason } => {
+            Err(Problem::new(format!("the gate cannot be simulated: {reason}")).hint("check --fork").into())
+        }
+    }
+}
+
+/// Seconds that the host's clock is ahead of a block.
+fn seconds_ahead(timestamp: u64, now: SystemTime) -> i64 {
+    let now = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    now.cast_signed().saturating_sub(timestamp.cast_signed())
+}
+
+/// What is wrong with the host's clock, when it is so much ahead of the head.
+fn clock_warning(head_age: i64) -> Option<String> {
+    let seconds = head_age.unsigned_abs();
+    (seconds > TOLERANCE).then(|| match head_age {
+        0.. => format!(
+            "the last block is {seconds} s old: either the chain stands still, or this host's clock is ahead and \
+             makes timers look due that are not"
+        ),
+        _ => format!(
+            "the last block is {seconds} s in the future: this host's clock is behind, or the chain's is ahead"
+        ),
+    })
+}
+
+impl Findings<'_> {
+    fn print(&self) -> Result<()> {
+        let warning = clock_warning(self.head_age);
+        warning.iter().for_each(warn);
         let value = json!({
-            "node": session.endpoint.url(),
-            "chainId": session.endpoint.chain_id(),
-            "executor": executor,
-            "balanceWei": balance.to_string(),
-            "journal": path,
-            "inFlight": in_flight,
-            "writeSource": writes.source(),
-            "gate": terms.gate,
-            "turn": turn.as_str(),
-            "autoPerEthBase": terms.auto_per_eth.map(|price| price.to_string()),
-            "registered": registered.saturating_to::<u64>(),
+            "node": self.session.endpoint.url(),
+            "chainId": self.session.endpoint.chain_id(),
+            "executor": self.executor,
+            "balanceWei": self.balance.to_string(),
+            "journal": self.journal,
+            "inFlight": self.in_flight,
+            "writeSource": self.source,
+            "gate": self.terms.gate,
+            "turn": self.turn.as_str(),
+            "autoPerEthBase": self.terms.auto_per_eth.map(|price| price.to_string()),
+            "registered": self.registered,
+            "headAgeSeconds": self.head_age,
+            "warnings": warning.iter().collect::<Vec<_>>(),
         });
-        session.format.print(&value, || {
-            pairs([
-                ("node", format!("{}, chain {}", session.endpoint.url(), session.endpoint.chain_id())),
-                (
-                    "contracts",
-                    format!(
-                        "{} of {}, all as recorded",
-                        session.deployment.contracts().len(),
-                        session.deployment.path().display()
-                    ),
-                ),
-                ("executor", format!("{executor} with {}", eth_text(balance))),
-                (
-                    "journal",
-                    match in_flight {
-                        Some(in_flight) => {
-                            format!("{}, {in_flight} transaction(s) in flight", path.display())
-                        }
-                        None => format!("{}, made by the first run", path.display()),
-                    },
-                ),
-                ("changes", format!("told by {}", writes.source())),
-                ("may execute", turn_text),
-                ("registered", format!("{registered} Requests")),
-            ])
-        })
+        self.session.format.print(&value, || pairs(self.rows()))
+    }
+
+    fn rows(&self) -> [(&'static str, String); 7] {
+        let Self { session, executor, .. } = self;
+        let (url, chain) = (session.endpoint.url(), session.endpoint.chain_id());
+        let (deployment, journal) = (&session.deployment, self.journal.display());
+        let contracts = deployment.contracts().len();
+        [
+            ("node", format!("{url}, chain {chain}")),
+            ("contracts", format!("{contracts} of {}, all as recorded", deployment.path().display())),
+            ("executor", format!("{executor} with {}", eth_text(self.balance))),
+            (
+                "journal",
+                match self.in_flight {
+                    Some(in_flight) => format!("{journal}, {in_flight} transaction(s) in flight"),
+                    None => format!("{journal}, made by the first run"),
+                },
+            ),
+            ("changes", format!("told by {}", self.source)),
+            (
+                "may execute",
+                match &self.turn {
+                    Turn::Granted { until, .. } => format!("yes, through block {until}"),
+                    _ => "not now: it is somebody else's turn".to_owned(),
+                },
+            ),
+            ("registered", format!("{} Requests", self.registered)),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_clock_that_is_wrong_is_warned_of() {
+        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+        assert_eq!(seconds_ahead(1_000, at(1_400)), 400);
+        assert_eq!(seconds_ahead(1_000, at(600)), -400);
+        assert_eq!((clock_warning(30), clock_warning(-30)), (None, None));
+        assert!(clock_warning(3_600).unwrap().contains("3600 s old"));
+        assert!(clock_warning(-3_600).unwrap().contains("3600 s in the future"));
     }
 }

@@ -221,7 +221,7 @@ impl Observer for Recorder {
         // What is really sent is logged by the keeper itself.
         for sent in report.sent.iter().filter(|_| self.dry_run) {
             let profit = eth_text(sent.balance.profit().unwrap_or_default());
-            tracing::info!(block = report.number, requests = ?sent.requests, gas = sent.gas, profit, "would send");
+            tracing::info!(block = report.number, requests = %errand_types::listed(&sent.requests), gas = sent.gas, profit, "would send");
         }
         for mined in &report.mined {
             let cost = eth_text(mined.cost_wei);

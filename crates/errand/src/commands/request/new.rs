@@ -9,7 +9,7 @@ use crate::{
     commands::{auto::AutoFunds, sent_text},
     leftovers,
     output::{Progress, note, pairs, warn},
-    preview::{Execution, Preview, register_call},
+    preview::{Execution, Glimpse, Preview, register_call},
     problem::Problem,
     send::{Account, Sent, Step},
     session::Session,
@@ -25,7 +25,7 @@ use errand_keeper::{Outstanding, Terms, pricing};
 use errand_sim::Fork;
 use errand_types::{NextBlock, RequestId};
 use eyre::{Result, WrapErr, eyre};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Gas units that are reckoned with for an execution that cannot be simulated yet, because its condition does
 /// not hold.
@@ -143,6 +143,36 @@ impl Estimate {
     }
 }
 
+/// A call that was tried.
+struct Tried {
+    /// As it would be registered now.
+    entry: Outstanding,
+    estimate: Estimate,
+    glimpses: Vec<Glimpse>,
+    warnings: Vec<String>,
+}
+
+impl Tried {
+    /// It was registered as `id`.
+    fn json(&self, id: RequestId, sent: &[Sent]) -> Value {
+        let Self { entry, estimate, glimpses, warnings } = self;
+        let added_at = sent.last().map_or(0, |sent| sent.block);
+        json!({
+            "id": id,
+            "request": super::entry_json(&Outstanding { id, added_at, ..entry.clone() }),
+            "estimate": {
+                "gas": estimate.gas,
+                "isSimulated": estimate.is_simulated,
+                "gasPriceWei": estimate.gas_price.to_string(),
+                (if estimate.in_auto { "feeAutoBase" } else { "feeWei" }): estimate.fee.map(|fee| fee.to_string()),
+            },
+            "preview": glimpses,
+            "warnings": warnings,
+            "transactions": sent,
+        })
+    }
+}
+
 impl New {
     pub(super) async fn run(&self, global: &Global) -> Result<()> {
         let call_data = self.call_data()?;
@@ -153,10 +183,38 @@ impl New {
         self.check_call_data(&call_data, user)?;
         self.check_target(&session).await?;
 
-        let mut warnings = self.suspicions(&session, &call_data, user);
+        let suspicions = self.suspicions(&session, &call_data, user);
         let progress = Progress::spinner("trying the call");
-        let mut preview = Preview::open(&session, self.fork, user).await?;
-        let mut entry = self.entry(&session, user, call_data).await?;
+        let mut tried = self.tried(&session, &account, call_data).await?;
+        drop(progress);
+        tried.warnings.splice(0..0, suspicions);
+        tried.warnings.extend(self.payment_warning(&session, &tried.entry, &tried.estimate).await?);
+
+        let glimpses = tried.glimpses.iter().map(|glimpse| (glimpse.when, glimpse.text()));
+        note(pairs(glimpses.chain([("fee", tried.estimate.text())])));
+        tried.warnings.iter().for_each(warn);
+        let request = &tried.entry.request;
+        let step = Step {
+            purpose: format!("register a call of {}", call_or_bytes_text(&request.callData)),
+            to: session.contracts.registry,
+            data: register_call(request),
+            value: U256::from(request.initEthSent),
+        };
+        let sent = account.send(&[step]).await?;
+        let id = registered(&sent)?;
+        session.format.print(&tried.json(id, &sent), || {
+            format!(
+                "Request {id} is registered.\n{}\n\nFollow it with `errand request why {id}`.",
+                sent_text(&sent)
+            )
+        })
+    }
+
+    /// Tries the call as a Request, and sets its deposit by what that takes.
+    async fn tried(&self, session: &Session, account: &Account<'_>, call_data: Bytes) -> Result<Tried> {
+        let user = account.address();
+        let mut preview = Preview::open(session, self.fork, user).await?;
+        let mut entry = self.entry(session, user, call_data).await?;
         let assumed = self.estimate(preview.terms(), preview.next(), self.assume_gas, false);
         self.set_deposit(&mut entry, &assumed)?;
         // A try of what cannot be paid would say nothing about the call.
@@ -171,8 +229,6 @@ impl New {
             _ => execution.clone(),
         };
         let repeats = if self.recurring { preview.repeats(&entry).await? } else { None };
-        drop(progress);
-
         let estimate = match call {
             Execution::Executes { charged_gas, .. } => {
                 let gas = charged_gas + charged_gas / 100 * GAS_MARGIN_PERCENT;
@@ -181,40 +237,8 @@ impl New {
             Execution::Fails { .. } | Execution::Unknown { .. } => assumed,
         };
         self.set_deposit(&mut entry, &estimate)?;
-        warnings.extend(misgivings(&glimpses, &execution, repeats));
-        warnings.extend(self.payment_warning(&session, &entry, &estimate).await?);
-
-        let tried = glimpses.iter().map(|glimpse| (glimpse.when, glimpse.text()));
-        note(pairs(tried.chain([("fee", estimate.text())])));
-        warnings.iter().for_each(warn);
-        let step = Step {
-            purpose: format!("register a call of {}", call_or_bytes_text(&entry.request.callData)),
-            to: session.contracts.registry,
-            data: register_call(&entry.request),
-            value: U256::from(entry.request.initEthSent),
-        };
-        let sent = account.send(&[step]).await?;
-        let id = registered(&sent)?;
-        entry.added_at = sent.last().map_or(0, |sent| sent.block);
-        let value = json!({
-            "id": id,
-            "request": super::entry_json(&Outstanding { id, ..entry.clone() }),
-            "estimate": {
-                "gas": estimate.gas,
-                "isSimulated": estimate.is_simulated,
-                "gasPriceWei": estimate.gas_price.to_string(),
-                (if estimate.in_auto { "feeAutoBase" } else { "feeWei" }): estimate.fee.map(|fee| fee.to_string()),
-            },
-            "preview": glimpses,
-            "warnings": warnings,
-            "transactions": sent,
-        });
-        session.format.print(&value, || {
-            format!(
-                "Request {id} is registered.\n{}\n\nFollow it with `errand request why {id}`.",
-                sent_text(&sent)
-            )
-        })
+        let warnings = misgivings(&glimpses, &execution, repeats).into_iter().collect();
+        Ok(Tried { entry, estimate, glimpses, warnings })
     }
 
     fn call_data(&self) -> Result<Bytes> {

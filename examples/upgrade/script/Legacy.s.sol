@@ -4,15 +4,14 @@ pragma solidity ^0.8.24;
 import {ERC1967Proxy} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Proxy.sol";
 import {TransparentUpgradeableProxy} from
     "@openzeppelin/contracts/proxy/transparent/TransparentUpgradeableProxy.sol";
-import {Script} from "forge-std/src/Script.sol";
+import {Script} from "forge-std/Script.sol";
 import {LegacyPriceFeed, LegacyToken} from "../src/Legacy.sol";
 
 /// @title Deploys what the project had before: two proxies of OpenZeppelin's
 contract Legacy is Script {
     function run() external {
-        (, address owner,) = vm.readCallers();
         vm.startBroadcast();
-        (, owner,) = vm.readCallers();
+        (, address owner,) = vm.readCallers();
         address token = address(
             new TransparentUpgradeableProxy(
                 address(new LegacyToken()), owner, abi.encodeCall(LegacyToken.initialize, (owner))

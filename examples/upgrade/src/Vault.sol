@@ -4,7 +4,7 @@ pragma solidity ^0.8.24;
 import {Controller} from "./Controller.sol";
 import {Token} from "./Token.sol";
 
-/// @title Keeps ETH, and gives a token for it. Behind a proxy
+/// @title Keeps ETH. Behind a proxy
 contract Vault {
     /// Raised when a deposit would go beyond the cap, or beyond what the controller allows.
     error TooMuch(uint256 asked, uint256 allowed);

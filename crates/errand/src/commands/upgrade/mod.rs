@@ -1,0 +1,25 @@
+//! `errand upgrade`: bundles, which executors carry out.
+
+mod market;
+
+use crate::cli::Global;
+use clap::Subcommand;
+use eyre::Result;
+
+/// A project's upgrade is a bundle: an ordered list of actions that its owner approves and executors carry out,
+/// paid out of a budget that the approval locks. What it does stands in an `upgrade.toml`.
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Example: what bonds and fees of a bundle are good for:
+  errand upgrade simulate-market --svg market.svg")]
+pub(crate) enum Command {
+    /// Play the game between executors and owners
+    SimulateMarket(market::SimulateMarket),
+}
+
+impl Command {
+    pub(crate) async fn run(&self, global: &Global) -> Result<()> {
+        match self {
+            Self::SimulateMarket(command) => command.run(global),
+        }
+    }
+}

@@ -1,6 +1,9 @@
 //! `errand upgrade`: bundles, which executors carry out.
 
 mod market;
+mod order;
+mod project;
+mod setup;
 
 use crate::cli::Global;
 use clap::Subcommand;
@@ -12,6 +15,15 @@ use eyre::Result;
 #[command(after_help = "Example: what bonds and fees of a bundle are good for:
   errand upgrade simulate-market --svg market.svg")]
 pub(crate) enum Command {
+    /// Create a project's manager, or tell its address
+    Register(setup::Register),
+    /// Put a proxy that exists under the project
+    Adopt(setup::Adopt),
+    /// Hand a proxy over to somebody else
+    Release(setup::Release),
+    /// Who else may propose bundles
+    #[command(subcommand)]
+    Proposer(setup::Proposer),
     /// Play the game between executors and owners
     SimulateMarket(market::SimulateMarket),
 }
@@ -19,6 +31,10 @@ pub(crate) enum Command {
 impl Command {
     pub(crate) async fn run(&self, global: &Global) -> Result<()> {
         match self {
+            Self::Register(command) => command.run(global).await,
+            Self::Adopt(command) => command.run(global).await,
+            Self::Release(command) => command.run(global).await,
+            Self::Proposer(command) => command.run(global).await,
             Self::SimulateMarket(command) => command.run(global),
         }
     }

@@ -1,9 +1,12 @@
 //! `errand upgrade`: bundles, which executors carry out.
 
+mod content;
 mod market;
 mod order;
 mod project;
+mod propose;
 mod setup;
+mod terms;
 
 use crate::cli::Global;
 use clap::Subcommand;
@@ -24,6 +27,14 @@ pub(crate) enum Command {
     /// Who else may propose bundles
     #[command(subcommand)]
     Proposer(setup::Proposer),
+    /// Commit a planned bundle for the owner to approve
+    Propose(propose::Propose),
+    /// Send ETH to a project
+    Fund(propose::Fund),
+    /// Let executors carry a proposed bundle out
+    Approve(propose::Approve),
+    /// Tell what a bundle costs, and what executors earn by it
+    Quote(terms::Quote),
     /// Play the game between executors and owners
     SimulateMarket(market::SimulateMarket),
 }
@@ -35,6 +46,10 @@ impl Command {
             Self::Adopt(command) => command.run(global).await,
             Self::Release(command) => command.run(global).await,
             Self::Proposer(command) => command.run(global).await,
+            Self::Propose(command) => command.run(global).await,
+            Self::Fund(command) => command.run(global).await,
+            Self::Approve(command) => command.run(global).await,
+            Self::Quote(command) => command.run(global).await,
             Self::SimulateMarket(command) => command.run(global),
         }
     }

@@ -59,7 +59,9 @@ pub(crate) fn registry(session: &Session) -> Result<IChugSplashRegistryInstance<
             session.endpoint.chain_id(),
             session.deployment.path().display()
         ))
-        .hint("deploy it with `forge script script/DeployChugSplash.s.sol --broadcast` or `make deploy-local`")
+        .hint(
+            "deploy it with `forge script script/DeployChugSplash.s.sol --broadcast` or `make deploy-local`",
+        )
     })?;
     Ok(IChugSplashRegistry::new(contract.address, session.provider.clone()))
 }
@@ -115,6 +117,19 @@ impl<'a> Project<'a> {
         ))
         .hint("use the owner's key; for a Safe or a timelock, --calldata prints the transaction")
         .into())
+    }
+
+    /// Refuses an account that may not propose.
+    pub(crate) async fn require_proposer(&self, account: Address) -> Result<()> {
+        let owner = self.owner().await?;
+        if account == owner
+            || self.manager.isProposer(account).call().await.asking("whether it may propose")?
+        {
+            return Ok(());
+        }
+        Err(Problem::new(format!("{account} may not propose for {}: its owner is {owner}", self.address))
+            .hint(format!("the owner lets it with `errand upgrade proposer add {account}`"))
+            .into())
     }
 
     /// The bundle that is active.
@@ -225,7 +240,12 @@ fn announcement(log: &Log) -> Result<Announcement> {
     let block = log.block_number.unwrap_or_default();
     if log.topic0() == Some(&BundleAnnounced::SIGNATURE_HASH) {
         let event = BundleAnnounced::decode_log(&log.inner)?.data;
-        return Ok(Announcement { id: event.bundleId, status: event.status, block, header: Some(event.header) });
+        return Ok(Announcement {
+            id: event.bundleId,
+            status: event.status,
+            block,
+            header: Some(event.header),
+        });
     }
     let event = StatusAnnounced::decode_log(&log.inner)?.data;
     Ok(Announcement { id: event.bundleId, status: event.status, block, header: None })

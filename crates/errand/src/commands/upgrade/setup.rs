@@ -138,16 +138,19 @@ pub(crate) struct Adopt {
 
 impl Adopt {
     pub(crate) async fn run(&self, global: &Global) -> Result<()> {
-        let session = self.order.session(global).await?;
-        let account = self.order.account(&session)?;
+        let session = Session::open(global).await?;
+        let account = self.order.placing.account(&session)?;
         let project = Project::open(&session, self.order.manager.manager).await?;
         project.require_owner(account.as_ref()).await?;
         project.require_none_active().await?;
         let implementation = slot_address(&session, self.proxy, IMPLEMENTATION_SLOT).await?;
         if implementation.is_zero() {
-            return Err(Problem::new(format!("{} is no ERC-1967 proxy: it has no implementation", self.proxy))
-                .hint("give the proxy's address, not that of what is behind it")
-                .into());
+            return Err(Problem::new(format!(
+                "{} is no ERC-1967 proxy: it has no implementation",
+                self.proxy
+            ))
+            .hint("give the proxy's address, not that of what is behind it")
+            .into());
         }
         let actor = project.manager.actor().call().await.asking("the actor")?;
         let (kind, admin) = match self.kind {
@@ -161,7 +164,7 @@ impl Adopt {
         let call = IChugSplashManager::adoptCall { proxy: self.proxy, kind, admin, implementation };
         let purpose = format!("put the proxy {} under the actor {actor}", self.proxy);
         let step = Step::call(purpose, project.address, &call);
-        self.order.carry_out(&project, account.as_ref(), &step, "").await
+        self.order.placing.carry_out(&project, account.as_ref(), &step, "").await
     }
 
     /// Says what has to be transferred first.
@@ -172,9 +175,12 @@ impl Adopt {
                 ("admin of the proxy", admin, format!("changeAdmin({actor}) of {}", self.proxy))
             }
             Kind::Transparent if admin.is_zero() => {
-                return Err(Problem::new(format!("{} has no ProxyAdmin: it is no transparent proxy", self.proxy))
-                    .hint("a UUPS proxy is adopted as `uups`")
-                    .into());
+                return Err(Problem::new(format!(
+                    "{} has no ProxyAdmin: it is no transparent proxy",
+                    self.proxy
+                ))
+                .hint("a UUPS proxy is adopted as `uups`")
+                .into());
             }
             Kind::Transparent => {
                 let owner = IOwned::new(admin, session.provider.clone()).owner().call().await;
@@ -182,7 +188,9 @@ impl Adopt {
                 ("owner of the ProxyAdmin", owner, format!("transferOwnership({actor}) of {admin}"))
             }
             Kind::Uups => match IOwned::new(self.proxy, session.provider.clone()).owner().call().await {
-                Ok(owner) => ("owner of the proxy", owner, format!("transferOwnership({actor}) of {}", self.proxy)),
+                Ok(owner) => {
+                    ("owner of the proxy", owner, format!("transferOwnership({actor}) of {}", self.proxy))
+                }
                 // Its right to upgrade may be another one; the adoption proves it.
                 Err(_) => return Ok(()),
             },
@@ -220,8 +228,8 @@ pub(crate) struct Release {
 
 impl Release {
     pub(crate) async fn run(&self, global: &Global) -> Result<()> {
-        let session = self.order.session(global).await?;
-        let account = self.order.account(&session)?;
+        let session = Session::open(global).await?;
+        let account = self.order.placing.account(&session)?;
         let project = Project::open(&session, self.order.manager.manager).await?;
         project.require_owner(account.as_ref()).await?;
         project.require_none_active().await?;
@@ -244,7 +252,7 @@ impl Release {
         let call = IChugSplashManager::releaseCall { proxy: self.proxy, to: self.to };
         let purpose = format!("hand the proxy {} over to {}", self.proxy, self.to);
         let step = Step::call(purpose, project.address, &call);
-        self.order.carry_out(&project, account.as_ref(), &step, "").await
+        self.order.placing.carry_out(&project, account.as_ref(), &step, "").await
     }
 }
 

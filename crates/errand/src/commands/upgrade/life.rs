@@ -14,7 +14,7 @@ use crate::{
     send::{Account, Step},
     session::{Asking, Session},
 };
-use alloy::primitives::{Address, B256, U256};
+use alloy::primitives::{Address, B256};
 use clap::{ArgGroup, Args, builder::BoolishValueParser};
 use errand_bindings::{
     IChugSplashManager::{self, Status},
@@ -181,7 +181,8 @@ impl Cancel {
         let allowed = [Status::APPROVED, Status::PAUSED, Status::STALLED];
         let (project, account, id, _) = active.bundle(&allowed).await?;
         let info = project.info(id).await?;
-        if let Some(executor) = [info.recordedExecutor, info.lastExecutor].into_iter().find(|a| !a.is_zero()) {
+        if let Some(executor) = [info.recordedExecutor, info.lastExecutor].into_iter().find(|a| !a.is_zero())
+        {
             let bond = project.accounts().await?.userBond;
             warn(format!("the user bond of {} may go to {executor}, who took part", eth_text(bond)));
         }
@@ -216,9 +217,11 @@ impl Rollback {
         let actor = IProjectActor::new(actor, session.provider.clone());
         let found = actor.rollbackOf().call().await.asking("what a rollback changes")?;
         if found.proxies.is_empty() {
-            return Err(Problem::new("there is nothing to roll back: no bundle replaced an implementation, or it was rolled back")
-                .hint("plan a bundle that sets what you want")
-                .into());
+            return Err(Problem::new(
+                "there is nothing to roll back: no bundle replaced an implementation, or it was rolled back",
+            )
+            .hint("plan a bundle that sets what you want")
+            .into());
         }
         for (proxy, implementation) in found.proxies.iter().zip(&found.implementations) {
             note(format!("{proxy} goes back to {implementation}"));
@@ -268,8 +271,7 @@ impl Withdraw {
                 .into());
             }
         }
-        // A pause that is in force, but not noted yet, frees the budget with the withdrawal.
-        let free = if id.is_zero() { accounts.free } else { accounts.free.saturating_add(accounts.budget) };
+        let free = accounts.free;
         let amount = match self.amount {
             Some(Eth(amount)) => amount,
             None => free,
@@ -298,7 +300,6 @@ impl Withdraw {
         }
         let call = IChugSplashManager::withdrawCall { to, amount };
         let purpose = format!("withdraw {} to {to}", eth_text(amount));
-        let _: U256 = amount;
         self.order.placing.call(&project, account.as_ref(), purpose, &call, "").await
     }
 }

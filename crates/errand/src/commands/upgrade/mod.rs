@@ -1,12 +1,15 @@
 //! `errand upgrade`: bundles, which executors carry out.
 
 mod content;
+mod life;
 mod market;
 mod order;
 mod project;
 mod propose;
 mod setup;
+mod state;
 mod terms;
+mod view;
 
 use crate::cli::Global;
 use clap::Subcommand;
@@ -35,6 +38,26 @@ pub(crate) enum Command {
     Approve(propose::Approve),
     /// Tell what a bundle costs, and what executors earn by it
     Quote(terms::Quote),
+    /// Show a project and how one of its bundles stands
+    Status(view::Status),
+    /// List a project's bundles
+    List(view::List),
+    /// Follow a bundle until it has ended
+    Watch(view::Watch),
+    /// Stop the active bundle for a while
+    Pause(life::Pause),
+    /// Let a paused bundle go on
+    Resume(life::Resume),
+    /// Let the action that failed be tried again
+    Retry(life::Retry),
+    /// Give a stalled bundle up
+    Close(life::Close),
+    /// End the active bundle for good
+    Cancel(life::Cancel),
+    /// Give proxies the implementation that they had before
+    Rollback(life::Rollback),
+    /// Take ETH out of a project
+    Withdraw(life::Withdraw),
     /// Play the game between executors and owners
     SimulateMarket(market::SimulateMarket),
 }
@@ -50,6 +73,16 @@ impl Command {
             Self::Fund(command) => command.run(global).await,
             Self::Approve(command) => command.run(global).await,
             Self::Quote(command) => command.run(global).await,
+            Self::Status(command) => command.run(global).await,
+            Self::List(command) => command.run(global).await,
+            Self::Watch(command) => command.run(global).await,
+            Self::Pause(command) => command.run(global).await,
+            Self::Resume(command) => command.run(global).await,
+            Self::Retry(command) => command.run(global).await,
+            Self::Close(command) => command.run(global).await,
+            Self::Cancel(command) => command.run(global).await,
+            Self::Rollback(command) => command.run(global).await,
+            Self::Withdraw(command) => command.run(global).await,
             Self::SimulateMarket(command) => command.run(global),
         }
     }

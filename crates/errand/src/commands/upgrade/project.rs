@@ -4,8 +4,9 @@ use crate::{
     amount::eth_text,
     output::Progress,
     problem::Problem,
+    revert::revert_text,
     send::Account,
-    session::{Asking, Session},
+    session::{Asking, Session, rpc_problem},
 };
 use alloy::{
     primitives::{Address, B256, U256},
@@ -14,7 +15,9 @@ use alloy::{
     sol_types::SolEvent,
 };
 use errand_bindings::{
-    IChugSplashManager::{self, Accounts, BundleHeader, BundleInfo, IChugSplashManagerInstance, Status},
+    IChugSplashManager::{
+        self, Accounts, BundleHeader, BundleInfo, BundleStalled, IChugSplashManagerInstance, Status,
+    },
     IChugSplashRegistry::{self, BundleAnnounced, IChugSplashRegistryInstance, StatusAnnounced},
 };
 use errand_chain::{LogQuery, sync_logs};
@@ -84,6 +87,19 @@ impl<'a> Project<'a> {
         }
         let manager = IChugSplashManager::new(address, session.provider.clone());
         Ok(Self { session, address, manager })
+    }
+
+    /// Why the bundle stalled last, in words.
+    pub(crate) async fn stall_reason(&self, proposal: &Proposal) -> Result<Option<String>> {
+        let filter = Filter::new()
+            .address(self.address)
+            .event_signature(BundleStalled::SIGNATURE_HASH)
+            .topic1(proposal.id)
+            .from_block(proposal.block);
+        let logs = self.session.provider.get_logs(&filter).await;
+        let logs = logs.map_err(|error| rpc_problem("the log of the bundle", &error))?;
+        let Some(last) = logs.last() else { return Ok(None) };
+        Ok(Some(revert_text(&BundleStalled::decode_log(&last.inner)?.reason)))
     }
 
     pub(crate) async fn owner(&self) -> Result<Address> {

@@ -7,6 +7,7 @@ mod order;
 mod project;
 mod propose;
 mod setup;
+mod source;
 mod state;
 mod terms;
 mod view;

@@ -9,7 +9,7 @@ use crate::{
     session::{Asking, Session, rpc_problem},
 };
 use alloy::{
-    primitives::{Address, B256, U256},
+    primitives::{Address, B256, U256, b256},
     providers::{DynProvider, Provider},
     rpc::types::{Filter, Log},
     sol_types::SolEvent,
@@ -25,6 +25,11 @@ use eyre::{Result, WrapErr};
 
 /// Where the node's record says that managers come from.
 const REGISTRY: &str = "ChugSplashRegistry";
+
+/// ERC-1967's slots of the implementation and of the admin.
+pub(crate) const IMPLEMENTATION_SLOT: B256 =
+    b256!("360894a13ba1a3210667c828492db98dca3e2076cc3735a920a3ca505d382bbc");
+pub(crate) const ADMIN_SLOT: B256 = b256!("b53127684a568b3173ae13b9f8a6016e243e63b6e8ee1178d6a717850b5d6103");
 
 /// One manager.
 pub(crate) struct Project<'a> {

@@ -1,6 +1,8 @@
 //! `errand upgrade`: bundles, which executors carry out.
 
+mod artifacts;
 mod content;
+mod effects;
 mod life;
 mod market;
 mod order;
@@ -10,6 +12,7 @@ mod setup;
 mod source;
 mod state;
 mod terms;
+mod verify;
 mod view;
 
 use crate::cli::Global;
@@ -59,6 +62,10 @@ pub(crate) enum Command {
     Rollback(life::Rollback),
     /// Take ETH out of a project
     Withdraw(life::Withdraw),
+    /// Compare a proposal with its source, and the chain with the proposal
+    Verify(verify::Verify),
+    /// Write addresses and compiler inputs for explorers
+    Artifacts(artifacts::Artifacts),
     /// Play the game between executors and owners
     SimulateMarket(market::SimulateMarket),
 }
@@ -84,6 +91,8 @@ impl Command {
             Self::Cancel(command) => command.run(global).await,
             Self::Rollback(command) => command.run(global).await,
             Self::Withdraw(command) => command.run(global).await,
+            Self::Verify(command) => command.run(global).await,
+            Self::Artifacts(command) => command.run(global).await,
             Self::SimulateMarket(command) => command.run(global),
         }
     }

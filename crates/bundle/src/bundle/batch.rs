@@ -13,6 +13,10 @@ pub const TX_GAS_CAP: u64 = 16_777_216;
 /// Gas of any transaction, and per token of call data at least (EIP-7623).
 const TX_BASE: u64 = 21_000;
 const FLOOR_TOKEN_GAS: u64 = 10;
+/// Gas per word of all copies and hashes of an action; per hash of a proof; and of an action's turn.
+const COPY_GAS: u64 = 60;
+const HASH_GAS: u64 = 300;
+const ACTION_GAS: u64 = 8_000;
 /// Bytes of a transaction besides its call data: fields, signature, lengths.
 const ENVELOPE: usize = 256;
 /// Bytes of a batch's call data besides its actions: selector, four heads, two lengths.
@@ -94,18 +98,39 @@ pub(super) fn loads(actions: &[Action], measured: &[Measured], tree: &Tree) -> V
     let pairs = actions.iter().zip(measured).enumerate();
     pairs
         .map(|(index, (action, measured))| {
-            // of an action: offset, three words, offset and length of data; of a proof: offset and length
             let proof = tree.proof(index).map_or(0, |proof| proof.len());
-            let words = 8 + proof;
-            let tokens: u64 = action.data.iter().map(|byte| if *byte == 0 { 1 } else { 4 }).sum();
+            let outside = measured.share - measured.frame;
             Load {
                 committed: action.gas,
-                outside: measured.share - measured.frame,
-                bytes: (words + action.data.len().div_ceil(32)) * 32,
-                tokens: tokens + 32 + 4 * 32 * words as u64,
+                outside,
+                bytes: bytes(action, proof),
+                tokens: tokens(action, proof),
             }
         })
         .collect()
+}
+
+/// Words of an action besides its data: offset, three words, offset and length of data; of a proof: offset and length.
+const fn words(proof: usize) -> usize {
+    8 + proof
+}
+
+fn bytes(action: &Action, proof: usize) -> usize {
+    (words(proof) + action.data.len().div_ceil(32)) * 32
+}
+
+/// Tokens of call data (EIP-7623).
+fn tokens(action: &Action, proof: usize) -> u64 {
+    let tokens: u64 = action.data.iter().map(|byte| if *byte == 0 { 1 } else { 4 }).sum();
+    tokens + 32 + 4 * 32 * words(proof) as u64
+}
+
+/// Gas that an action costs its transaction outside its frame, at most: its call data and proof of so many hashes, their
+/// hashing, and the copies that are made on the way through clones to the actor.
+pub fn outside_gas(action: &Action, proof: usize) -> u64 {
+    let words = (bytes(action, proof) / 32) as u64;
+    let memory = COPY_GAS * words + words * words / 512;
+    4 * tokens(action, proof) + memory + HASH_GAS * proof as u64 + ACTION_GAS
 }
 
 /// Gas and bytes of a transaction.
@@ -188,10 +213,11 @@ pub(super) fn batches(
     Ok(batches)
 }
 
-pub(super) fn call_data(id: B256, actions: &[Action], tree: &Tree, batch: &Batch) -> Vec<u8> {
-    let range = batch.first..batch.first + batch.count;
+/// The call data that execute so many actions from `first` on, for the manager.
+pub fn call_data(id: B256, actions: &[Action], tree: &Tree, first: usize, count: usize) -> Vec<u8> {
+    let range = first..first.saturating_add(count);
     let proofs = range.clone().filter_map(|index| tree.proof(index)).collect();
     let actions = actions.get(range).unwrap_or_default().to_vec();
-    let call = executeCall { bundleId: id, firstIndex: U256::from(batch.first), actions, proofs };
+    let call = executeCall { bundleId: id, firstIndex: U256::from(first), actions, proofs };
     call.abi_encode()
 }

@@ -40,7 +40,7 @@ pub struct Answer {
 }
 
 /// A call that was measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WatchedCall {
     /// The function.
     pub selector: Selector,
@@ -50,6 +50,8 @@ pub struct WatchedCall {
     pub used: u64,
     /// Whether it returned.
     pub succeeded: bool,
+    /// What the last constructor in it that failed reverted with. CREATE3 does not pass that on.
+    pub refusal: Option<Bytes>,
 }
 
 /// A transaction that was rehearsed.

@@ -102,10 +102,12 @@ pub struct Transaction {
 pub struct Failure {
     /// The action's index.
     pub index: usize,
-    /// What it reverted with.
+    /// What it reverted with; of a DEPLOY, what its constructor did.
     pub reason: Bytes,
     /// Why it was stopped, if it was the whole transaction that was.
     pub halt: Option<HaltReason>,
+    /// The accounts that it used, as far as it was measured: one that has no code yet may be what it lacks.
+    pub touched: Vec<Address>,
     /// What the next action would cost at most, in wei, where the budget is short of it.
     pub needed: Option<U256>,
 }
@@ -203,7 +205,9 @@ impl Rehearsal {
         let mut measured = Vec::with_capacity(actions.len());
         for (index, (action, played)) in actions.iter().zip(&played).enumerate() {
             if let Some(failure) = failure(index, played)? {
-                return Ok(Measuring::Fails(failure));
+                let accounts = played.run.reads.accounts().iter();
+                let touched = accounts.filter_map(|(id, _)| simulator.mirror().address_of(*id)).collect();
+                return Ok(Measuring::Fails(Failure { touched, ..failure }));
             }
             let frame = frames(played).next().unwrap_or_default();
             let outside = outside_gas(action, tree.proof(index).map_or(0, |proof| proof.len()));
@@ -510,11 +514,14 @@ fn frames(played: &Played) -> impl Iterator<Item = u64> {
 
 /// Why a transaction that begins with `first` does not do all that it should.
 fn failure(first: usize, played: &Played) -> Result<Option<Failure>, RehearsalError> {
-    let failure = |index, reason| Failure { index, reason, halt: None, needed: None };
+    let failure = |index, reason| Failure { index, reason, halt: None, touched: Vec::new(), needed: None };
+    let refusal =
+        played.watched.iter().rev().find(|call| !call.succeeded).and_then(|call| call.refusal.clone());
     Ok(match &played.run.outcome {
         Outcome::Success { logs, .. } => logs.iter().find_map(|log| {
             if let Ok(event) = IChugSplashManager::BundleStalled::decode_log(log) {
-                return Some(failure(event.index.saturating_to(), event.reason.clone()));
+                let reason = refusal.clone().unwrap_or_else(|| event.reason.clone());
+                return Some(failure(event.index.saturating_to(), reason));
             }
             let event = IChugSplashManager::BudgetExhausted::decode_log(log).ok()?;
             Some(Failure { needed: Some(event.needed), ..failure(first, Bytes::new()) })

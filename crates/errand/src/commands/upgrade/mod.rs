@@ -2,6 +2,7 @@
 
 mod market;
 mod order;
+mod plan;
 mod project;
 mod setup;
 
@@ -24,6 +25,8 @@ pub(crate) enum Command {
     /// Who else may propose bundles
     #[command(subcommand)]
     Proposer(setup::Proposer),
+    /// Plan an upgrade: what it does, whether it succeeds, what it costs
+    Plan(plan::Plan),
     /// Play the game between executors and owners
     SimulateMarket(market::SimulateMarket),
 }
@@ -35,6 +38,7 @@ impl Command {
             Self::Adopt(command) => command.run(global).await,
             Self::Release(command) => command.run(global).await,
             Self::Proposer(command) => command.run(global).await,
+            Self::Plan(command) => command.run(global).await,
             Self::SimulateMarket(command) => command.run(global),
         }
     }

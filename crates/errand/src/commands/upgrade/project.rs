@@ -59,7 +59,9 @@ pub(crate) fn registry(session: &Session) -> Result<IChugSplashRegistryInstance<
             session.endpoint.chain_id(),
             session.deployment.path().display()
         ))
-        .hint("deploy it with `forge script script/DeployChugSplash.s.sol --broadcast` or `make deploy-local`")
+        .hint(
+            "deploy it with `forge script script/DeployChugSplash.s.sol --broadcast` or `make deploy-local`",
+        )
     })?;
     Ok(IChugSplashRegistry::new(contract.address, session.provider.clone()))
 }
@@ -225,7 +227,12 @@ fn announcement(log: &Log) -> Result<Announcement> {
     let block = log.block_number.unwrap_or_default();
     if log.topic0() == Some(&BundleAnnounced::SIGNATURE_HASH) {
         let event = BundleAnnounced::decode_log(&log.inner)?.data;
-        return Ok(Announcement { id: event.bundleId, status: event.status, block, header: Some(event.header) });
+        return Ok(Announcement {
+            id: event.bundleId,
+            status: event.status,
+            block,
+            header: Some(event.header),
+        });
     }
     let event = StatusAnnounced::decode_log(&log.inner)?.data;
     Ok(Announcement { id: event.bundleId, status: event.status, block, header: None })

@@ -145,9 +145,12 @@ impl Adopt {
         project.require_none_active().await?;
         let implementation = slot_address(&session, self.proxy, IMPLEMENTATION_SLOT).await?;
         if implementation.is_zero() {
-            return Err(Problem::new(format!("{} is no ERC-1967 proxy: it has no implementation", self.proxy))
-                .hint("give the proxy's address, not that of what is behind it")
-                .into());
+            return Err(Problem::new(format!(
+                "{} is no ERC-1967 proxy: it has no implementation",
+                self.proxy
+            ))
+            .hint("give the proxy's address, not that of what is behind it")
+            .into());
         }
         let actor = project.manager.actor().call().await.asking("the actor")?;
         let (kind, admin) = match self.kind {
@@ -172,9 +175,12 @@ impl Adopt {
                 ("admin of the proxy", admin, format!("changeAdmin({actor}) of {}", self.proxy))
             }
             Kind::Transparent if admin.is_zero() => {
-                return Err(Problem::new(format!("{} has no ProxyAdmin: it is no transparent proxy", self.proxy))
-                    .hint("a UUPS proxy is adopted as `uups`")
-                    .into());
+                return Err(Problem::new(format!(
+                    "{} has no ProxyAdmin: it is no transparent proxy",
+                    self.proxy
+                ))
+                .hint("a UUPS proxy is adopted as `uups`")
+                .into());
             }
             Kind::Transparent => {
                 let owner = IOwned::new(admin, session.provider.clone()).owner().call().await;
@@ -182,7 +188,9 @@ impl Adopt {
                 ("owner of the ProxyAdmin", owner, format!("transferOwnership({actor}) of {admin}"))
             }
             Kind::Uups => match IOwned::new(self.proxy, session.provider.clone()).owner().call().await {
-                Ok(owner) => ("owner of the proxy", owner, format!("transferOwnership({actor}) of {}", self.proxy)),
+                Ok(owner) => {
+                    ("owner of the proxy", owner, format!("transferOwnership({actor}) of {}", self.proxy))
+                }
                 // Its right to upgrade may be another one; the adoption proves it.
                 Err(_) => return Ok(()),
             },

@@ -17,6 +17,9 @@ const FLOOR_TOKEN_GAS: u64 = 10;
 const COPY_GAS: u64 = 60;
 const HASH_GAS: u64 = 300;
 const ACTION_GAS: u64 = 8_000;
+/// What has to be left for the payment strategy after the last action (`StrategyRead.EPS_GAS`, the call, and the 64th
+/// that stays behind), though it hardly uses it.
+const PRICE_GAS: u64 = 104_400;
 /// Bytes of a transaction besides its call data: fields, signature, lengths.
 const ENVELOPE: usize = 256;
 /// Bytes of a batch's call data besides its actions: selector, four heads, two lengths.
@@ -140,19 +143,24 @@ struct Size {
     bytes: usize,
 }
 
+/// Gas that must be there for so much to be forwarded: one 64th of what is left stays behind (EIP-150).
+const fn forwarding(gas: u64) -> u64 {
+    gas.saturating_add(gas / 63 + 1)
+}
+
 /// What a transaction of these deploys and this switch needs.
 fn size(deploys: &[Load], switch: &[Load], rules: &GasRules) -> Size {
     let sum = |loads: &[Load]| {
         loads.iter().fold(0u64, |sum, load| sum.saturating_add(load.committed).saturating_add(load.outside))
     };
-    // One 64th of what is left cannot be forwarded (EIP-150), so a 63rd of what is must be there besides.
     let slack = |loads: &[Load]| loads.iter().map(|load| load.committed / 63 + 1).max().unwrap_or(0);
-    let mut gas = rules.tx_overhead.saturating_add(sum(deploys)).saturating_add(slack(deploys));
+    let mut work = sum(deploys).saturating_add(slack(deploys));
     if !switch.is_empty() {
-        // The switch is a frame of the actor's, and its actions are frames in that.
-        let inner = sum(switch).saturating_add(slack(switch));
-        gas = gas.saturating_add(inner).saturating_add(inner / 63 + 1);
+        // The switch is a call of the actor, which is a clone; its actions are calls in that.
+        work = work.saturating_add(forwarding(forwarding(sum(switch).saturating_add(slack(switch)))));
     }
+    // The manager is a clone, too.
+    let gas = forwarding(rules.tx_overhead.saturating_add(work).saturating_add(PRICE_GAS));
     let all = || deploys.iter().chain(switch);
     let tokens = all().fold(4 * HEAD as u64, |sum, load| sum.saturating_add(load.tokens));
     let floor = TX_BASE.saturating_add(FLOOR_TOKEN_GAS.saturating_mul(tokens));

@@ -92,7 +92,9 @@ impl BundleBook {
     /// Takes the last applied block back.
     pub fn undo(&mut self, head: &BlockHead) -> Result<(), BookError> {
         let error = BookError::NotTheLast { number: head.number, hash: head.hash };
-        let Some((_, steps)) = self.undo.pop_back_if(|(hash, _)| *hash == head.hash) else { return Err(error) };
+        let Some((_, steps)) = self.undo.pop_back_if(|(hash, _)| *hash == head.hash) else {
+            return Err(error);
+        };
         for step in steps.into_iter().rev() {
             match step {
                 Undo::Remove(id) => {

@@ -22,14 +22,10 @@ impl BundleContracts {
     /// Reads them from a deployment's record; `None` where it has no ChugSplashRegistry.
     pub fn of(deployment: &Deployment) -> Option<Self> {
         let registry = deployment.contract("ChugSplashRegistry").ok()?;
-        let known = KNOWN.iter().filter_map(|name| {
-            Some((deployment.contract(name).ok()?.code_hash, (*name).to_owned()))
-        });
-        Some(Self {
-            registry: registry.address,
-            registry_block: registry.block,
-            strategies: known.collect(),
-        })
+        let known = KNOWN
+            .iter()
+            .filter_map(|name| Some((deployment.contract(name).ok()?.code_hash, (*name).to_owned())));
+        Some(Self { registry: registry.address, registry_block: registry.block, strategies: known.collect() })
     }
 }
 

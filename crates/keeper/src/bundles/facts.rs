@@ -99,7 +99,8 @@ impl Facts {
         let actor = ask!(manager, IChugSplashManager::actorCall {});
         let overhead = ask!(manager, IChugSplashManager::txOverheadCall {});
         // Outside of an APPROVED bundle an answer counts for nothing.
-        let question = IExecutorSelectionStrategy::getSelectedExecutorCall { project: manager, bundleId: bundle_id };
+        let question =
+            IExecutorSelectionStrategy::getSelectedExecutorCall { project: manager, bundleId: bundle_id };
         let answer = simulator.view(next, ess, question).await?;
         let holder = match answer {
             Some(answer) if info.status == Status::APPROVED => match answer.executor {

@@ -27,6 +27,17 @@ pub enum Hindrance {
         /// Wei per gas.
         cap: U256,
     },
+    /// There is no room for a tip below its cap.
+    #[error("gas at {gas_price} wei, with the tip, leaves no room below the limit of {cap} wei")]
+    NearCap {
+        /// Wei per gas.
+        gas_price: u128,
+        /// Its cap, or the operator's; wei per gas.
+        cap: u128,
+    },
+    /// Reverted transactions have cost what the operator gives for them: nothing is claimed.
+    #[error("the loss budget is used up, so no bond is posted")]
+    LossBudget,
     /// Its budget does not pay what is left.
     #[error("its budget of {budget} wei does not pay what is left at the present base fee")]
     Underfunded {
@@ -37,7 +48,9 @@ pub enum Hindrance {
     #[error("a strategy of it changed since the approval, or gives no price")]
     Unsound,
     /// Its selection or payment strategy is not known.
-    #[error("the code of its {role} strategy {strategy} is none of the deployment's; --allow-strategy trusts it")]
+    #[error(
+        "the code of its {role} strategy {strategy} is none of the deployment's; --allow-strategy trusts it"
+    )]
     UnknownStrategy {
         /// `selection` or `payment`.
         role: &'static str,
@@ -45,7 +58,9 @@ pub enum Hindrance {
         strategy: Address,
     },
     /// The chain takes a fee for data that its payment does not cover.
-    #[error("the chain takes a fee for data outside the gas price, and its payment strategy does not cover it")]
+    #[error(
+        "the chain takes a fee for data outside the gas price, and its payment strategy does not cover it"
+    )]
     DataFee,
     /// Another executor has the lock.
     #[error("{executor} has its lock until Unix time {until}")]
@@ -100,7 +115,7 @@ pub enum Hindrance {
         batches: usize,
     },
     /// It does not fit into transactions.
-    #[error("{problem}")]
+    #[error("{problem}; --max-batch-gas sets the limit")]
     TooLarge {
         /// Why.
         problem: String,

@@ -469,8 +469,7 @@ fn read(selection: Selection, batches: &[Batch], played: &[Played]) -> Result<Re
     let (transactions, actions) = (Vec::with_capacity(batches.len()), Vec::new());
     let not_upgradeable = Vec::new();
     let reads = played.last().map(|played| played.run.reads.clone()).unwrap_or_default();
-    let mut rehearsed =
-        Rehearsed { selection, transactions, actions, failure: None, not_upgradeable, reads };
+    let mut rehearsed = Rehearsed { selection, transactions, actions, failure: None, not_upgradeable, reads };
     for (batch, played) in batches.iter().zip(played) {
         rehearsed.failure = failure(batch.first, played)?;
         if let Outcome::Success { gas_used, logs, .. } = &played.run.outcome {

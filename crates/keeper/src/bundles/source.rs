@@ -190,7 +190,8 @@ impl Bundles {
         let next = simulator.next_block(now.max(head.timestamp + 1));
         decided.cancels = self.failing(simulator, &next, policy).await?;
         // Bonds of locks that are live, and of claims under way.
-        let mut at_risk = self.flights.values().filter(|f| f.is_pending).fold(U256::ZERO, |sum, f| sum + f.bond);
+        let mut at_risk =
+            self.flights.values().filter(|f| f.is_pending).fold(U256::ZERO, |sum, f| sum + f.bond);
         let entries: Vec<Entry> = self.book.iter().cloned().collect();
         let mut known = Vec::with_capacity(entries.len());
         for entry in entries {
@@ -250,9 +251,8 @@ impl Bundles {
         let is_ours = facts.holder == Holder::Ours && facts.lock.is_some();
         if !is_ours && let Some(refusal) = self.refusals.get(&entry.id) {
             // Only what has money of ours is looked at with every block.
-            let has_money = facts.lock.as_ref().is_some_and(|lock| {
-                !lock.owed.is_zero() || lock.is_of(policy.executor)
-            });
+            let has_money =
+                facts.lock.as_ref().is_some_and(|lock| !lock.owed.is_zero() || lock.is_of(policy.executor));
             if !has_money && refusal.state == state && number < refusal.block + LOOK_AGAIN {
                 return Ok(Finding::Wait(refusal.hindrance.clone()));
             }

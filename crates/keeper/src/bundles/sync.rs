@@ -1,6 +1,9 @@
 //! The bundles at start: from the journal where it is still true, and from logs.
 
-use super::{book::{BundleBook, Entry}, contracts::BundleContracts};
+use super::{
+    book::{BundleBook, Entry},
+    contracts::BundleContracts,
+};
 use crate::sync::{BookSyncError, canonical_hash};
 use alloy::{eips::BlockNumHash, primitives::B256, sol_types::SolEvent};
 use errand_bindings::IChugSplashRegistry::{BundleAnnounced, StatusAnnounced};
@@ -64,12 +67,7 @@ pub fn record_leaves(batch: &mut Batch, entry: &Entry, bytes: &[u8]) {
 }
 
 /// Records bundles as of `head`: all, in place of what was recorded, or those that changed.
-pub fn record(
-    batch: &mut Batch,
-    head: &BlockHead,
-    book: &BundleBook,
-    changed: Option<&BTreeSet<B256>>,
-) {
+pub fn record(batch: &mut Batch, head: &BlockHead, book: &BundleBook, changed: Option<&BTreeSet<B256>>) {
     let bytes = |entry: &Entry| serde_json::to_vec(entry).ok();
     if changed.is_none() {
         batch.clear(BUNDLE);

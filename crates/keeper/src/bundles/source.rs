@@ -177,12 +177,13 @@ impl Bundles {
         }
     }
 
-    /// Decides about every bundle on the state at the head.
+    /// Decides about every bundle on the state at the head. Without `may_claim` it only goes on with what it holds.
     pub async fn decide(
         &mut self,
         simulator: &mut Simulator,
         policy: &Policy,
         now: u64,
+        may_claim: bool,
     ) -> Result<Decided, SimulatorError> {
         let mut decided = Decided::default();
         let head = *simulator.head();
@@ -219,6 +220,9 @@ impl Bundles {
                     continue;
                 }
                 Finding::Wait(found) => hindrance = Some(found),
+                Finding::Act(plan) if plan.step == Step::Claim && !may_claim => {
+                    hindrance = Some(Hindrance::LossBudget);
+                }
                 Finding::Act(plan) => {
                     at_risk = at_risk.saturating_add(plan.bond);
                     (step, balance) = (Some(plan.step), Some(plan.balance));

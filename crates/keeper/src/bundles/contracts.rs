@@ -1,11 +1,32 @@
 //! What of a deployment concerns bundles, and what the operator asks of them.
 
-use alloy::primitives::{Address, B256, U256, utils::Unit};
-use errand_chain::Deployment;
+use alloy::{
+    primitives::{Address, B256, U256, address, utils::Unit},
+    providers::Provider,
+    transports::TransportError,
+};
+use errand_chain::{Deployment, Endpoint};
 use std::collections::BTreeMap;
 
 /// Names of strategies in a deployment's record that are known to do what they say.
 const KNOWN: [&str; 4] = ["SimpleLockESS", "StakeManager", "FlatFeeEPS", "DiminishingBonusEPS"];
+
+/// Contracts that are on chains that take a fee for data outside the gas price: the gas oracle of OP Stack chains, and
+/// Arbitrum's ArbSys.
+const DATA_FEE_SIGNS: [Address; 2] = [
+    address!("420000000000000000000000000000000000000F"),
+    address!("0000000000000000000000000000000000000064"),
+];
+
+/// Whether the chain takes a fee for data outside the gas price.
+pub async fn takes_data_fee(endpoint: &Endpoint) -> Result<bool, TransportError> {
+    for sign in DATA_FEE_SIGNS {
+        if !endpoint.provider().get_code_at(sign).await?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
 
 /// The contracts of one deployment that bundles are about.
 #[derive(Clone, Debug, PartialEq, Eq)]

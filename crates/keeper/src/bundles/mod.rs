@@ -19,7 +19,7 @@ pub mod rehearsal;
 pub mod source;
 pub mod sync;
 
-pub use contracts::{BundleContracts, BundlePolicy};
+pub use contracts::{BundleContracts, BundlePolicy, takes_data_fee};
 pub use hindrance::Hindrance;
 pub use judge::Step;
 pub use rehearsal::{Rehearsal, RehearsalError, Rehearsed};

@@ -14,7 +14,7 @@ use crate::{
     engine::Policy,
     simulator::{Job, Simulator, SimulatorError},
 };
-use alloy::primitives::{Address, B256, U256, map::HashMap};
+use alloy::primitives::{Address, B256, U256, keccak256, map::HashMap};
 use errand_journal::{Batch as Records, Intent, IntentId, IntentState, Journal};
 use errand_sim::Outcome;
 use errand_submit::{Event, SubmitError, TxRequest, Update};
@@ -23,6 +23,7 @@ use serde::Serialize;
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
+    time::Duration,
 };
 use tokio::sync::Notify;
 
@@ -35,6 +36,8 @@ const LOOK_AGAIN: u64 = 10;
 /// Blocks for which a bundle is left alone after a failure on chain; doubled with each further one.
 const FIRST_PAUSE: u64 = 4;
 const MAX_DOUBLINGS: u32 = 11;
+/// The longest wait before a claim.
+const LONGEST_DELAY: Duration = Duration::from_secs(1);
 
 /// What is told about a bundle.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -64,6 +67,8 @@ struct Flight {
     /// Given back to be taken anew: its work is free although it is not final.
     is_released: bool,
     bond: U256,
+    /// It is not mined at a higher base fee: then it costs nothing, and fails at nothing.
+    max_gas_price: u128,
 }
 
 /// Why a bundle was refused, and as of when.
@@ -165,6 +170,14 @@ impl Bundles {
         Ok(())
     }
 
+    /// How long this executor waits before it claims: a part of the time between blocks that depends on executor and
+    /// bundle. So of several that find the same bundle in the same block most see that another came first.
+    pub fn claim_delay(&self, id: B256, executor: Address) -> Duration {
+        let [first, second, ..] = keccak256([id.as_slice(), executor.as_slice()].concat()).0;
+        let most = (Duration::from_secs(self.interval()) / 4).min(LONGEST_DELAY);
+        most.mul_f64(f64::from(u16::from_be_bytes([first, second])) / f64::from(u16::MAX))
+    }
+
     /// Seconds between blocks: the median, which a pause of the chain does not move.
     fn interval(&self) -> u64 {
         let pairs = self.heads.iter().zip(self.heads.iter().skip(1));
@@ -242,6 +255,29 @@ impl Bundles {
         Ok(decided)
     }
 
+    /// Decides once, and sends nothing: waits for the actions of bundles to come, but not longer than `patience`.
+    pub async fn survey(
+        &mut self,
+        simulator: &mut Simulator,
+        policy: &Policy,
+        now: u64,
+        patience: Duration,
+    ) -> Result<Vec<BundleReport>, SimulatorError> {
+        let deadline = tokio::time::Instant::now() + patience;
+        let arrivals = self.arrivals();
+        loop {
+            let reports = self.decide(simulator, policy, now, true).await?.reports;
+            let is_awaited = |report: &BundleReport| {
+                matches!(report.hindrance, Some(Hindrance::NoContent { problem: None }))
+            };
+            if !reports.iter().any(is_awaited) || tokio::time::Instant::now() >= deadline {
+                return Ok(reports);
+            }
+            // A problem is told without a notice.
+            let _ = tokio::time::timeout(Duration::from_millis(200), arrivals.notified()).await;
+        }
+    }
+
     async fn find(
         &mut self,
         simulator: &mut Simulator,
@@ -315,6 +351,9 @@ impl Bundles {
         let mut failing = Vec::new();
         for (intent, flight) in self.flights.iter().filter(|(_, flight)| flight.is_pending) {
             let Some(call) = &flight.call else { continue };
+            if u128::from(next.base_fee) > flight.max_gas_price {
+                continue;
+            }
             let gas_price = u128::from(next.base_fee) + policy.tip;
             let call = CallSpec { gas_price, ..call.clone() };
             let run = simulator.run_one(next, Job::Transactions(vec![call])).await?;
@@ -348,6 +387,7 @@ impl Bundles {
             is_pending: true,
             is_released: false,
             bond: plan.bond,
+            max_gas_price: plan.max_gas_price,
         };
         self.flights.insert(intent, flight);
     }
@@ -360,6 +400,7 @@ impl Bundles {
             is_pending: false,
             is_released: false,
             bond: U256::ZERO,
+            max_gas_price: u128::MAX,
         });
     }
 
@@ -378,8 +419,8 @@ impl Bundles {
             gas_price: 0,
         };
         let is_pending = intent.state == IntentState::Open;
-        let bond = request.value;
-        let flight = Flight { work, call: Some(call), is_pending, is_released: false, bond };
+        let (bond, max_gas_price) = (request.value, request.max_gas_price);
+        let flight = Flight { work, call: Some(call), is_pending, is_released: false, bond, max_gas_price };
         self.flights.insert(intent.id, flight);
         Ok(())
     }

@@ -62,6 +62,9 @@ impl Session<'_> {
     /// Whether a claim succeeds after all that waits in the node's pool. A claim that comes second costs its gas for
     /// nothing. A node that does not tell is no reason to hold back.
     async fn would_be_first(&self, plan: &Plan) -> bool {
+        if let Some(bundles) = &self.bundles {
+            tokio::time::sleep(bundles.claim_delay(plan.bundle, plan.call.origin)).await;
+        }
         let request = TransactionRequest::default()
             .from(plan.call.origin)
             .to(plan.call.to)

@@ -26,6 +26,7 @@ use errand_keeper::{
 };
 use std::{fs, path::PathBuf};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 pub(crate) const GWEI: u64 = 1_000_000_000;
 /// What a claim posts, and what an approval locks.
@@ -54,11 +55,13 @@ pub(crate) struct Wish {
     pub(crate) max_base_fee: U256,
     pub(crate) budget: Option<U256>,
     pub(crate) uri: Option<String>,
+    /// Published by a server of its own.
+    pub(crate) is_served: bool,
 }
 
 impl Default for Wish {
     fn default() -> Self {
-        Self { max_base_fee: U256::from(20 * GWEI), budget: None, uri: None }
+        Self { max_base_fee: U256::from(20 * GWEI), budget: None, uri: None, is_served: false }
     }
 }
 
@@ -176,9 +179,12 @@ impl Project<'_> {
     }
 
     /// Publishes a bundle, and approves it.
-    pub(crate) async fn approve(&mut self, planned: &[Planned], wish: Wish) -> Bundle {
+    pub(crate) async fn approve(&mut self, planned: &[Planned], mut wish: Wish) -> Bundle {
+        if wish.is_served {
+            wish.uri = Some(serve(self.file()).await);
+        }
         let bundle = self.plan(planned, &wish).await;
-        if wish.uri.is_none() {
+        if wish.uri.is_none() || wish.is_served {
             fs::write(self.file(), file::write(&bundle).unwrap()).unwrap();
         }
         let header = bound_header(&bundle.header);
@@ -262,6 +268,24 @@ impl Project<'_> {
         planned.push(Planned { name: "set".into(), target: at, step });
         planned
     }
+}
+
+/// Answers every request with a file; gives the address.
+async fn serve(file: PathBuf) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let uri = format!("http://{}/bundle.json", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = [0; 1024];
+            let _ = stream.read(&mut request).await;
+            let body = fs::read(&file).unwrap_or_default();
+            let head =
+                format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            let _ = stream.write_all(head.as_bytes()).await;
+            let _ = stream.write_all(&body).await;
+        }
+    });
+    uri
 }
 
 /// Gas that the actions of these tests take, generously.

@@ -304,7 +304,7 @@ fn no_content(content: &Content) -> Hindrance {
 }
 
 /// A status as people know it.
-pub(super) const fn status_name(status: Status) -> &'static str {
+pub const fn status_name(status: Status) -> &'static str {
     match status {
         Status::EMPTY => "EMPTY",
         Status::PROPOSED => "PROPOSED",

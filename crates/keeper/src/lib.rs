@@ -22,7 +22,7 @@
 //! - [`engine`]: all of the above at one head: [`Engine`]
 //!
 //! Bundles of ChugSplash:
-//! - [`bundles`]: what they would do
+//! - [`bundles`]: which are approved, what they would do, and whether to claim and execute them: [`Bundles`](bundles::Bundles)
 //!
 //! Doing it:
 //! - [`sync`]: the book at start, from journal and logs

@@ -201,7 +201,15 @@ impl Simulator {
             if missing.is_empty() {
                 break;
             }
-            self.load(missing).await?;
+            match self.load(missing).await {
+                Ok(()) => {}
+                Err(error) if self.patient && error.may_pass() => {
+                    self.failed_loads += 1;
+                    self.trouble = Some(error);
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
         }
         Ok(played)
     }

@@ -229,3 +229,23 @@ pub fn call_data(id: B256, actions: &[Action], tree: &Tree, first: usize, count:
     let call = executeCall { bundleId: id, firstIndex: U256::from(first), actions, proofs };
     call.abi_encode()
 }
+
+/// The largest batches that execute what is left from action `next` on, by committed gas alone.
+pub fn rest_batches(
+    actions: &[Action],
+    tree: &Tree,
+    deploys: usize,
+    next: usize,
+    rules: &GasRules,
+) -> Result<Vec<Batch>, BundleError> {
+    let proof = |index| tree.proof(index).map_or(0, |proof| proof.len());
+    let outside = actions.iter().enumerate().map(|(index, action)| outside_gas(action, proof(index)));
+    let measured: Vec<_> = outside.map(|share| Measured { frame: 0, share }).collect();
+    let names: Vec<_> = (0..actions.len()).map(|index| format!("action {index}")).collect();
+    let loads = loads(actions, &measured, tree);
+    let rest = loads.get(next..).unwrap_or_default();
+    let mut batches =
+        batches(rest, deploys.saturating_sub(next), rules, names.get(next..).unwrap_or_default())?;
+    batches.iter_mut().for_each(|batch| batch.first += next);
+    Ok(batches)
+}

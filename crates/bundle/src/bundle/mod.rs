@@ -2,7 +2,7 @@
 
 mod batch;
 
-pub use batch::{Batch, GasRules, Measured, TX_GAS_CAP, call_data, outside_gas};
+pub use batch::{Batch, GasRules, Measured, TX_GAS_CAP, call_data, outside_gas, rest_batches};
 
 use crate::{
     Action, BundleHeader, Tree,

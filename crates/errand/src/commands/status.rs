@@ -11,9 +11,11 @@ use crate::{
 use alloy::primitives::keccak256;
 use clap::Args;
 use errand_chain::DeployedContract;
+use errand_keeper::bundles::{BundleContracts, book::BundleBook, judge::status_name, sync::sync_bundles};
 use eyre::{Result, WrapErr};
 use serde::Serialize;
 use serde_json::json;
+use std::collections::BTreeMap;
 
 /// Shows what is on the node's chain: every contract of the deployment with its code compared to the record,
 /// the outstanding Requests, who may execute now, and what executions cost.
@@ -92,6 +94,13 @@ impl Status {
 
         let head = session.head().await?;
         let synced = history::outstanding(&session).await?;
+        let bundles = match BundleContracts::of(&session.deployment) {
+            Some(contracts) => {
+                let book = sync_bundles(&session.endpoint, &contracts, None, &head, &mut ()).await;
+                Some(book.wrap_err("the bundles cannot be read")?)
+            }
+            None => None,
+        };
         let progress = Progress::spinner("asking the node");
         let registry = session.registry();
         let registered = registry.getHashedReqsLen().call().await.asking("the number of Requests")?;
@@ -125,6 +134,8 @@ impl Status {
             "deployment": session.deployment.path(),
             "contracts": contracts_json,
             "requests": { "registered": registered.saturating_to::<u64>(), "outstanding": synced.book.len() },
+            "bundles": bundles.as_ref().map(|book| book.iter().map(|entry| json!({ "id": entry.id,
+                "manager": entry.manager, "status": status_name(entry.status) })).collect::<Vec<_>>()),
             "gate": gate,
             "grant": { "executor": grant.executor, "untilBlock": grant.untilBlock.saturating_to::<u64>() },
             "epoch": epoch.as_ref().map(Epoch::json),
@@ -147,6 +158,7 @@ impl Status {
                 ),
                 ("deployment", session.deployment.path().display().to_string()),
                 ("requests", format!("{} outstanding of {registered} registered", synced.book.len())),
+                ("bundles", bundles.as_ref().map_or_else(|| "no ChugSplashRegistry".to_owned(), counted)),
                 ("gate", session.address_text(gate)),
                 ("grant", grants),
             ];
@@ -170,4 +182,14 @@ impl Status {
             format!("{}\n\n{}", pairs(rows), contracts_text())
         })
     }
+}
+
+/// How many bundles were approved, by where they are now.
+fn counted(book: &BundleBook) -> String {
+    let mut counts = BTreeMap::<&str, usize>::new();
+    for entry in book.iter() {
+        *counts.entry(status_name(entry.status)).or_default() += 1;
+    }
+    let counts: Vec<_> = counts.iter().map(|(status, count)| format!("{count} {status}")).collect();
+    if counts.is_empty() { "none was approved".to_owned() } else { counts.join(", ") }
 }

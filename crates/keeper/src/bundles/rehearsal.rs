@@ -22,7 +22,7 @@ use errand_bundle::{
     plan::Planned,
     project::Site,
 };
-use errand_sim::{Act, Answer, HaltReason, Outcome, Played, Stage};
+use errand_sim::{Act, Answer, HaltReason, Outcome, Played, ReadSet, Stage};
 use errand_types::{CallSpec, NextBlock};
 
 /// Gas of what is done around the actions.
@@ -125,6 +125,8 @@ pub struct Rehearsed {
     pub failure: Option<Failure>,
     /// The proxies among those asked for that the actor could not upgrade once more, with the reason.
     pub not_upgradeable: Vec<(Address, Bytes)>,
+    /// What all of it depends on.
+    pub reads: ReadSet,
 }
 
 impl Rehearsed {
@@ -470,7 +472,8 @@ enum Selected {
 fn read(selection: Selection, batches: &[Batch], played: &[Played]) -> Result<Rehearsed, RehearsalError> {
     let (transactions, actions) = (Vec::with_capacity(batches.len()), Vec::new());
     let not_upgradeable = Vec::new();
-    let mut rehearsed = Rehearsed { selection, transactions, actions, failure: None, not_upgradeable };
+    let reads = played.last().map(|played| played.run.reads.clone()).unwrap_or_default();
+    let mut rehearsed = Rehearsed { selection, transactions, actions, failure: None, not_upgradeable, reads };
     for (batch, played) in batches.iter().zip(played) {
         rehearsed.failure = failure(batch.first, played)?;
         if let Outcome::Success { gas_used, logs, .. } = &played.run.outcome {

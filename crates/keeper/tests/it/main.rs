@@ -8,8 +8,10 @@
 )]
 
 mod batches;
+mod bundles;
 mod common;
 mod faults;
 mod live;
+mod market;
 mod money;
 mod rehearsal;

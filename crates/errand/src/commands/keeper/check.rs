@@ -2,7 +2,8 @@
 
 use super::{
     Judgement,
-    journal::{JournalArgs, journal_problem},
+    bundles::{BundleArgs, listing, survey},
+    journal::{JournalArgs, identity, journal_problem},
 };
 use crate::{
     amount::eth_text,
@@ -16,6 +17,7 @@ use crate::{
 };
 use clap::Args;
 use errand_chain::{StateLoader, WriteSets};
+use errand_journal::Journal;
 use errand_keeper::{Terms, Turn, turn::turn};
 use errand_types::RequestId;
 use eyre::{Result, WrapErr};
@@ -29,6 +31,8 @@ use serde_json::json;
 pub(crate) struct Check {
     #[command(flatten)]
     judgement: Judgement,
+    #[command(flatten)]
+    bundles: BundleArgs,
     #[command(flatten)]
     journal: JournalArgs,
     #[command(flatten)]
@@ -88,6 +92,11 @@ impl Check {
                     .into());
             }
         };
+        let setup = self.bundles.setup(&session).await?;
+        let (policy, fork) = (self.judgement.policy(executor), self.judgement.fork);
+        let unwritten = Journal::in_memory(identity(&session, executor).await?)
+            .map_err(|error| journal_problem(&error))?;
+        let bundles = survey(&session, setup, &policy, fork, unwritten).await?;
         let registered =
             session.registry().getHashedReqsLen().call().await.asking("the number of Requests")?;
         drop(progress);
@@ -103,9 +112,10 @@ impl Check {
             "turn": turn.as_str(),
             "autoPerEthBase": terms.auto_per_eth.map(|price| price.to_string()),
             "registered": registered.saturating_to::<u64>(),
+            "bundles": bundles,
         });
         session.format.print(&value, || {
-            pairs([
+            let about = pairs([
                 ("node", format!("{}, chain {}", session.endpoint.url(), session.endpoint.chain_id())),
                 (
                     "contracts",
@@ -128,7 +138,18 @@ impl Check {
                 ("changes", format!("told by {}", writes.source())),
                 ("may execute", turn_text),
                 ("registered", format!("{registered} Requests")),
-            ])
+                (
+                    "bundles",
+                    match &bundles {
+                        Some(bundles) => format!("{} approved", bundles.len()),
+                        None => "left alone".to_owned(),
+                    },
+                ),
+            ]);
+            match bundles.as_deref() {
+                None | Some([]) => about,
+                Some(bundles) => format!("{about}\n\n{}", listing(bundles)),
+            }
         })
     }
 }

@@ -33,7 +33,7 @@ use std::{
 
 /// What the keepers are told: batches of about two deploys, so that there is a middle to be killed in; and no
 /// tip, so that what a bundle pays compares with what it costs.
-const KEEPER: [&str; 4] = ["--max-batch-gas", "2500000", "--tip-cap", "0"];
+const KEEPER: [&str; 4] = ["--max-batch-gas", "2500000", "--tip", "0"];
 /// Seconds after which an upgrade is given up.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// US dollars per ETH.
@@ -119,7 +119,7 @@ impl Play {
 
     async fn acts(&mut self) -> Result<Report> {
         println!("\n━━ version 1: five contracts, two of them in a circle");
-        self.plan(&["upgrade", "plan", "upgrade.toml"], "1").await?;
+        self.plan(&["upgrade", "plan", "upgrade.toml", "--previous", project::BEFORE], "1").await?;
         self.proxies = Proxies::read(&self.scene, &self.scene.project.published("1"))?;
         self.note("before").await?;
         self.carry_out("1", Cast { is_taken_over: true, clears_storage: false }).await?;
@@ -216,7 +216,7 @@ impl Play {
         let published = self.scene.project.published(name);
         let out = published.display().to_string();
         let mut arguments = command.to_vec();
-        arguments.extend(["--out", &out]);
+        arguments.extend(["--output", &out]);
         self.scene.run(&arguments).await
     }
 

@@ -11,6 +11,9 @@ use std::{
     process::Command,
 };
 
+/// forge's output of what was there before.
+pub(crate) const BEFORE: &str = "out-before";
+
 /// The project's folder, with the proxies that were there before.
 #[derive(Debug)]
 pub(crate) struct Project {
@@ -19,7 +22,7 @@ pub(crate) struct Project {
     pub(crate) legacy: Legacy,
 }
 
-/// What `script/Legacy.s.sol` deployed.
+/// What `before/script/DeployBefore.s.sol` deployed.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Legacy {
@@ -31,16 +34,23 @@ impl Project {
     /// Copies the sources into `folder`, and deploys what the project had before it used bundles.
     pub(crate) fn set(folder: &Path, anvil: &Anvil, owner: u32) -> Result<Self> {
         let source = root()?.join("examples/upgrade");
-        for part in ["foundry.toml", "src", "script", "node_modules"] {
-            run(Command::new("cp").arg("-R").arg("-P").arg(source.join(part)).arg(folder))?;
+        for part in ["foundry.toml", "node_modules", "before/src", "before/script"] {
+            copy(&source.join(part), folder)?;
         }
         let signer = anvil.signer(owner)?;
         run(Command::new(tool("forge")?)
             .current_dir(folder)
-            .args(["script", "script/Legacy.s.sol", "--broadcast", "--slow", "--rpc-url", &anvil.http_url()])
+            .args(["script", "script/DeployBefore.s.sol", "--broadcast", "--slow", "--rpc-url", &anvil.http_url()])
             .args(["--private-key", &alloy::primitives::hex::encode_prefixed(signer.to_bytes())]))?;
-        let legacy = serde_json::from_slice(&fs::read(folder.join("legacy.json"))?)?;
+        let legacy = serde_json::from_slice(&fs::read(folder.join("before.json"))?)?;
         let project = Self { folder: folder.to_owned(), owner: signer.address(), legacy };
+        project.build()?;
+        // Storage layouts are compared with those of what is on the chain.
+        fs::rename(folder.join("out"), folder.join(BEFORE))?;
+        for part in ["src", "script"] {
+            fs::remove_dir_all(folder.join(part))?;
+        }
+        copy(&source.join("src"), folder)?;
         project.build()?;
         project.configure(&source.join("upgrade.toml"), &project.published("1"))?;
         Ok(project)
@@ -49,7 +59,7 @@ impl Project {
     /// Takes over what version 2 changes.
     pub(crate) fn change(&self) -> Result<()> {
         let version2 = root()?.join("examples/upgrade/version2");
-        run(Command::new("cp").arg("-R").arg(version2.join("src")).arg(&self.folder))?;
+        copy(&version2.join("src"), &self.folder)?;
         self.build()?;
         self.configure(&version2.join("upgrade.toml"), &self.published("2"))
     }
@@ -79,6 +89,11 @@ impl Project {
     pub(crate) fn published(&self, name: &str) -> PathBuf {
         self.folder.join(format!("bundle-{name}.json"))
     }
+}
+
+/// A folder or file into `folder`; links stay links.
+fn copy(from: &Path, folder: &Path) -> Result<()> {
+    run(Command::new("cp").arg("-RP").arg(from).arg(folder))
 }
 
 fn run(command: &mut Command) -> Result<()> {

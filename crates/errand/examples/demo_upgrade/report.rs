@@ -2,7 +2,7 @@
 
 use crate::chain::Bundle;
 use alloy::primitives::utils::format_ether;
-use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
+use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
 use eyre::{OptionExt, Result};
 use serde::Serialize;
 use std::{fs, path::Path};
@@ -37,7 +37,7 @@ impl Report {
 
     pub(crate) fn print(&self) {
         let mut table = Table::new();
-        table.load_preset(UTF8_FULL_CONDENSED);
+        table.load_style(UTF8_HORIZONTAL_ONLY);
         table.set_header(["bundle", "executor", "actions", "gas", "paid ETH", "cost ETH", "paid/cost", "bond"]);
         for bundle in std::iter::once(&self.first).chain(&self.later_bundles) {
             for executor in &bundle.executors {

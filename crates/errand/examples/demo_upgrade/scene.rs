@@ -2,7 +2,7 @@
 
 use crate::project::Project;
 use alloy::{
-    primitives::{Address, B256, U256, hex, keccak256},
+    primitives::{Address, U256, hex, keccak256},
     providers::DynProvider,
     rpc::types::{TransactionReceipt, TransactionRequest},
     sol_types::SolCall,
@@ -17,8 +17,8 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// The chain's id: its parameters are those of `script/config/default.json`.
-pub(crate) const CHAIN_ID: u64 = 31_339;
+/// The chain's id: its parameters are in `script/config/31338.json`.
+pub(crate) const CHAIN_ID: u64 = 31_338;
 /// Seconds per block.
 pub(crate) const BLOCK_SECONDS: u64 = 1;
 /// Accounts of the node beside the deployer.
@@ -46,7 +46,7 @@ impl Scene {
     pub(crate) async fn set(binary: &Path, folder: &Path) -> Result<Self> {
         println!("· starting anvil");
         let anvil = Anvil::builder().chain_id(CHAIN_ID).spawn().await?;
-        println!("· deploying with script/DeployChugSplash.s.sol");
+        println!("· deploying with script/Deploy.s.sol and script/DeployChugSplash.s.sol");
         let mut deployment = Deployment::run(&anvil).await?;
         deployment.script(&anvil, "script/DeployChugSplash.s.sol").await?;
         println!("· the project deploys its token and its price feed, as it did before it knew of bundles");
@@ -82,6 +82,7 @@ impl Scene {
             .env("ERRAND_DEPLOYMENT", self.deployment.path())
             .env("ERRAND_MANAGER", self.manager.address().to_string())
             .env("ERRAND_PRIVATE_KEY", key)
+            .env("ERRAND_YES", "true")
             .stdin(Stdio::null());
         Ok(command)
     }

@@ -3,29 +3,8 @@ pragma solidity ^0.8.24;
 
 import {UUPSUpgradeable} from "@openzeppelin/contracts/proxy/utils/UUPSUpgradeable.sol";
 
-/// @title What the project had before it used bundles: a token that cannot be sent
-contract LegacyToken {
-    /// Raised when somebody else mints, or begins anew.
-    error NotMinter(address caller);
-
-    mapping(address account => uint256 amount) public balanceOf;
-    uint256 public totalSupply;
-    address public minter;
-
-    function initialize(address minter_) external {
-        require(minter == address(0), NotMinter(msg.sender));
-        minter = minter_;
-    }
-
-    function mint(address to, uint256 amount) external {
-        require(msg.sender == minter, NotMinter(msg.sender));
-        balanceOf[to] += amount;
-        totalSupply += amount;
-    }
-}
-
-/// @title What the project had before: a price that never grows old
-contract LegacyPriceFeed is UUPSUpgradeable {
+/// @title The price of ETH as it was before bundles: one that never grows old
+contract PriceFeed is UUPSUpgradeable {
     /// Raised when somebody else sets, upgrades, or begins anew.
     error NotOwner(address caller);
 
@@ -52,7 +31,7 @@ contract LegacyPriceFeed is UUPSUpgradeable {
         owner = to;
     }
 
-    function set(uint256 newPrice) public virtual {
+    function set(uint256 newPrice) external {
         require(msg.sender == setter, NotOwner(msg.sender));
         latest = newPrice;
     }

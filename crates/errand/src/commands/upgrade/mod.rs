@@ -25,7 +25,6 @@ pub(crate) enum Command {
     /// Who else may propose bundles
     #[command(subcommand)]
     Proposer(setup::Proposer),
-    /// Plan an upgrade: what it does, whether it succeeds, what it costs
     Plan(plan::Plan),
     /// Play the game between executors and owners
     SimulateMarket(market::SimulateMarket),

@@ -33,6 +33,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// Plan an upgrade: what it does, whether it succeeds, what it costs
+///
 /// Reads upgrade.toml and forge's artifacts, asks the chain what is there already, and plans what is left to do:
 /// first all deployments, then the switch, which writes storage, sets implementations and makes calls, all in one
 /// transaction. The whole bundle is rehearsed on the chain's present state by the manager's own code, from its

@@ -1,0 +1,4 @@
+//! `errand upgrade`
+
+mod life;
+mod place;

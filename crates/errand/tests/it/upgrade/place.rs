@@ -12,7 +12,7 @@ use errand_bindings::{
     IExecutorPaymentTerms, ISimpleLockESS,
 };
 use errand_bundle::{
-    bundle::{Bundle, GasRules, Measured, Terms, bundle},
+    bundle::{Batch, Bundle, GasRules, Measured, Terms, bundle},
     config::Config,
     file,
     plan::{Existing, Plan, plan},
@@ -134,6 +134,16 @@ impl Place {
 
     /// Makes the bundle of `contracts`, changed by `tweak` before it is hashed, and writes its file.
     pub(crate) fn bundle_with(&self, contracts: &str, tweak: impl FnOnce(&mut Plan)) -> Bundle {
+        let nonce = self.chain.call(self.manager, &IChugSplashManager::nextNonceCall {});
+        self.make(contracts, nonce, tweak)
+    }
+
+    /// The same with a nonce that may not be the next.
+    pub(crate) fn bundle_at(&self, contracts: &str, nonce: u64) -> Bundle {
+        self.make(contracts, U256::from(nonce), |_| {})
+    }
+
+    fn make(&self, contracts: &str, nonce: U256, tweak: impl FnOnce(&mut Plan)) -> Bundle {
         let (site, config, mut plan) = self.planned(contracts);
         tweak(&mut plan);
         let measured: Vec<_> = plan
@@ -146,7 +156,7 @@ impl Place {
             .collect();
         let manager = self.manager;
         let terms = Terms {
-            nonce: self.chain.call(manager, &IChugSplashManager::nextNonceCall {}),
+            nonce,
             caps: &config.caps,
             uri: &config.project.uri,
             user_bond: self.chain.call(manager, &IChugSplashManager::userBondCall {}),
@@ -230,12 +240,26 @@ impl Place {
         self.transact(executor, self.manager, data, U256::ZERO, Some(batch.gas));
     }
 
+    /// Executes from the action at `first` on, in one transaction.
+    pub(crate) fn execute_from(&self, executor: u32, bundle: &Bundle, first: usize) {
+        let last = bundle.batches[bundle.batches.len() - 1];
+        let batch = Batch { first, count: bundle.actions.len() - first, ..last };
+        self.transact(executor, self.manager, bundle.call_data(&batch), U256::ZERO, Some(batch.gas));
+    }
+
     /// Claims and executes all.
     pub(crate) fn carry_out(&self, executor: u32, bundle: &Bundle) {
         self.claim(executor, bundle.id);
         for batch in 0..bundle.batches.len() {
             self.execute(executor, bundle, batch);
         }
+    }
+
+    /// Sends what `--calldata --json` printed.
+    pub(crate) fn transact_json(&self, from: u32, printed: &Value) {
+        let text = |name: &str| printed[name].as_str().unwrap();
+        let (to, value) = (text("to").parse().unwrap(), text("value").parse().unwrap());
+        self.transact(from, to, hex::decode(text("data")).unwrap(), value, None);
     }
 
     fn transact(&self, from: u32, to: Address, data: Vec<u8>, value: U256, gas: Option<u64>) {

@@ -14,7 +14,7 @@ use crate::{
     session::{Session, rpc_problem},
 };
 use alloy::{
-    primitives::{Address, hex},
+    primitives::{Address, B256, hex},
     providers::Provider,
     rpc::types::TransactionRequest,
     sol_types::SolCall,
@@ -31,11 +31,28 @@ pub(crate) struct ManagerArg {
     pub(crate) manager: Address,
 }
 
-/// Who makes the transaction.
+/// Which bundle of which project it is.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct BundleArg {
+    /// The bundle's id
+    #[arg(value_name = "ID")]
+    pub(crate) id: B256,
+    #[command(flatten)]
+    pub(crate) manager: ManagerArg,
+}
+
+/// What the owner does with a project.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Order {
     #[command(flatten)]
     pub(crate) manager: ManagerArg,
+    #[command(flatten)]
+    pub(crate) placing: Placing,
+}
+
+/// Who makes the transaction.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Placing {
     /// Print the transaction for a Safe or a timelock instead of sending it. No key is needed
     #[arg(long, env = "ERRAND_CALLDATA", value_parser = BoolishValueParser::new())]
     pub(crate) calldata: bool,
@@ -43,11 +60,7 @@ pub(crate) struct Order {
     pub(crate) signing: Signing,
 }
 
-impl Order {
-    pub(crate) async fn session(&self, global: &Global) -> Result<Session> {
-        Session::open(global).await
-    }
-
+impl Placing {
     /// The account that is going to sign; `None`: the transaction is printed.
     pub(crate) fn account<'a>(&'a self, session: &'a Session) -> Result<Option<Account<'a>>> {
         if self.calldata { Ok(None) } else { Account::load(session, &self.signing).map(Some) }
@@ -102,7 +115,9 @@ impl Order {
             _ => format!("{}\n\n{afterwards}", sent_text(&sent)),
         })
     }
+}
 
+impl Order {
     /// Opens the project, sees that the account is the owner and that `call` is what it can do now.
     pub(crate) async fn by_owner(
         &self,
@@ -110,26 +125,23 @@ impl Order {
         purpose: impl Into<String>,
         call: &impl SolCall,
     ) -> Result<()> {
-        let session = self.session(global).await?;
-        let account = self.account(&session)?;
+        let session = Session::open(global).await?;
+        let account = self.placing.account(&session)?;
         let project = Project::open(&session, self.manager.manager).await?;
         project.require_owner(account.as_ref()).await?;
         let step = Step::call(purpose, project.address, call);
-        self.carry_out(&project, account.as_ref(), &step, "").await
+        self.placing.carry_out(&project, account.as_ref(), &step, "").await
     }
 }
 
-/// Runs the step as the owner, who is going to make it, would.
+/// Runs the step as the owner, who is going to make it, would. Not where it sends ETH: what the owner has now says
+/// little about what a Safe is going to have.
 async fn require_success(project: &Project<'_>, step: &Step) -> Result<()> {
-    let owner = project.owner().await?;
-    let call = TransactionRequest::default()
-        .from(owner)
-        .to(step.to)
-        // What the owner has now says little about what a Safe is going to send.
-        .input(step.data.clone().into());
     if !step.value.is_zero() {
         return Ok(());
     }
+    let owner = project.owner().await?;
+    let call = TransactionRequest::default().from(owner).to(step.to).input(step.data.clone().into());
     match project.session.provider.call(call).await {
         Ok(_) => Ok(()),
         Err(error) => Err(match revert_data(&error) {

@@ -4,17 +4,20 @@ use crate::{
     amount::eth_text,
     output::Progress,
     problem::Problem,
+    revert::revert_text,
     send::Account,
-    session::{Asking, Session},
+    session::{Asking, Session, rpc_problem},
 };
 use alloy::{
-    primitives::{Address, B256, U256},
+    primitives::{Address, B256, U256, b256},
     providers::{DynProvider, Provider},
     rpc::types::{Filter, Log},
     sol_types::SolEvent,
 };
 use errand_bindings::{
-    IChugSplashManager::{self, Accounts, BundleHeader, BundleInfo, IChugSplashManagerInstance, Status},
+    IChugSplashManager::{
+        self, Accounts, BundleHeader, BundleInfo, BundleStalled, IChugSplashManagerInstance, Status,
+    },
     IChugSplashRegistry::{self, BundleAnnounced, IChugSplashRegistryInstance, StatusAnnounced},
 };
 use errand_chain::{LogQuery, sync_logs};
@@ -22,6 +25,11 @@ use eyre::{Result, WrapErr};
 
 /// Where the node's record says that managers come from.
 const REGISTRY: &str = "ChugSplashRegistry";
+
+/// ERC-1967's slots of the implementation and of the admin.
+pub(crate) const IMPLEMENTATION_SLOT: B256 =
+    b256!("360894a13ba1a3210667c828492db98dca3e2076cc3735a920a3ca505d382bbc");
+pub(crate) const ADMIN_SLOT: B256 = b256!("b53127684a568b3173ae13b9f8a6016e243e63b6e8ee1178d6a717850b5d6103");
 
 /// One manager.
 pub(crate) struct Project<'a> {
@@ -86,6 +94,19 @@ impl<'a> Project<'a> {
         Ok(Self { session, address, manager })
     }
 
+    /// Why the bundle stalled last, in words.
+    pub(crate) async fn stall_reason(&self, proposal: &Proposal) -> Result<Option<String>> {
+        let filter = Filter::new()
+            .address(self.address)
+            .event_signature(BundleStalled::SIGNATURE_HASH)
+            .topic1(proposal.id)
+            .from_block(proposal.block);
+        let logs = self.session.provider.get_logs(&filter).await;
+        let logs = logs.map_err(|error| rpc_problem("the log of the bundle", &error))?;
+        let Some(last) = logs.last() else { return Ok(None) };
+        Ok(Some(revert_text(&BundleStalled::decode_log(&last.inner)?.reason)))
+    }
+
     pub(crate) async fn owner(&self) -> Result<Address> {
         self.manager.owner().call().await.asking("the owner")
     }
@@ -117,6 +138,19 @@ impl<'a> Project<'a> {
         ))
         .hint("use the owner's key; for a Safe or a timelock, --calldata prints the transaction")
         .into())
+    }
+
+    /// Refuses an account that may not propose.
+    pub(crate) async fn require_proposer(&self, account: Address) -> Result<()> {
+        let owner = self.owner().await?;
+        if account == owner
+            || self.manager.isProposer(account).call().await.asking("whether it may propose")?
+        {
+            return Ok(());
+        }
+        Err(Problem::new(format!("{account} may not propose for {}: its owner is {owner}", self.address))
+            .hint(format!("the owner lets it with `errand upgrade proposer add {account}`"))
+            .into())
     }
 
     /// The bundle that is active.

@@ -2,7 +2,7 @@
 
 use super::{
     order::Order,
-    project::{Project, registry},
+    project::{ADMIN_SLOT, IMPLEMENTATION_SLOT, Project, registry},
 };
 use crate::{
     calldata::address,
@@ -14,7 +14,7 @@ use crate::{
     session::{Asking, Session, rpc_problem},
 };
 use alloy::{
-    primitives::{Address, B256, U256, b256, keccak256},
+    primitives::{Address, B256, U256, keccak256},
     providers::Provider,
     sol,
 };
@@ -32,10 +32,6 @@ sol! {
         function owner() external view returns (address);
     }
 }
-
-/// ERC-1967's slots of the implementation and of the admin.
-const IMPLEMENTATION_SLOT: B256 = b256!("360894a13ba1a3210667c828492db98dca3e2076cc3735a920a3ca505d382bbc");
-const ADMIN_SLOT: B256 = b256!("b53127684a568b3173ae13b9f8a6016e243e63b6e8ee1178d6a717850b5d6103");
 
 /// Creates a project's manager and its actor, at addresses that owner and salt alone decide. The actor is what
 /// deploys, owns proxies and makes calls. Anybody may pay for the registration; the owner has all rights.
@@ -138,8 +134,8 @@ pub(crate) struct Adopt {
 
 impl Adopt {
     pub(crate) async fn run(&self, global: &Global) -> Result<()> {
-        let session = self.order.session(global).await?;
-        let account = self.order.account(&session)?;
+        let session = Session::open(global).await?;
+        let account = self.order.placing.account(&session)?;
         let project = Project::open(&session, self.order.manager.manager).await?;
         project.require_owner(account.as_ref()).await?;
         project.require_none_active().await?;
@@ -164,7 +160,7 @@ impl Adopt {
         let call = IChugSplashManager::adoptCall { proxy: self.proxy, kind, admin, implementation };
         let purpose = format!("put the proxy {} under the actor {actor}", self.proxy);
         let step = Step::call(purpose, project.address, &call);
-        self.order.carry_out(&project, account.as_ref(), &step, "").await
+        self.order.placing.carry_out(&project, account.as_ref(), &step, "").await
     }
 
     /// Says what has to be transferred first.
@@ -228,8 +224,8 @@ pub(crate) struct Release {
 
 impl Release {
     pub(crate) async fn run(&self, global: &Global) -> Result<()> {
-        let session = self.order.session(global).await?;
-        let account = self.order.account(&session)?;
+        let session = Session::open(global).await?;
+        let account = self.order.placing.account(&session)?;
         let project = Project::open(&session, self.order.manager.manager).await?;
         project.require_owner(account.as_ref()).await?;
         project.require_none_active().await?;
@@ -252,7 +248,7 @@ impl Release {
         let call = IChugSplashManager::releaseCall { proxy: self.proxy, to: self.to };
         let purpose = format!("hand the proxy {} over to {}", self.proxy, self.to);
         let step = Step::call(purpose, project.address, &call);
-        self.order.carry_out(&project, account.as_ref(), &step, "").await
+        self.order.placing.carry_out(&project, account.as_ref(), &step, "").await
     }
 }
 

@@ -1,6 +1,6 @@
 //! A plan with gas and money, rehearsed.
 
-use super::{artifacts::Artifacts, home::Home};
+use super::{super::source::Source, compiled, home::Home};
 use crate::{output::Progress, preview::halt_text, problem::Problem};
 use alloy::primitives::{Address, Bytes, U256, address};
 use errand_bindings::IExecutorPaymentTerms;
@@ -30,9 +30,7 @@ const PRICES: usize = 8;
 pub(super) struct Stage<'a> {
     pub(super) home: &'a Home,
     pub(super) plan: &'a Plan,
-    pub(super) artifacts: &'a Artifacts,
-    /// The artifacts of the file.
-    pub(super) names: Vec<&'a str>,
+    pub(super) source: &'a Source,
 }
 
 impl Stage<'_> {
@@ -128,7 +126,7 @@ impl Stage<'_> {
     }
 
     fn reason(&self, data: &Bytes) -> String {
-        self.artifacts.reason(&self.names, data)
+        compiled::reason(self.source, data)
     }
 
     fn name(&self, index: usize) -> &str {

@@ -1,0 +1,5 @@
+//! `errand upgrade`
+
+mod bad_input;
+mod life;
+mod place;

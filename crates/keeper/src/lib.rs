@@ -21,6 +21,9 @@
 //! - [`quarantine`]: what failed on chain is left alone for a while
 //! - [`engine`]: all of the above at one head: [`Engine`]
 //!
+//! Bundles of ChugSplash:
+//! - [`bundles`]: what they would do
+//!
 //! Doing it:
 //! - [`sync`]: the book at start, from journal and logs
 //! - [`run`]: from start to stop: [`Keeper`]
@@ -31,6 +34,7 @@
 
 pub mod batch;
 pub mod book;
+pub mod bundles;
 pub mod check;
 pub mod contracts;
 pub mod engine;

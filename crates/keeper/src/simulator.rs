@@ -8,8 +8,8 @@ use alloy::{
 };
 use errand_chain::{LoadError, StateLoader, Tracked};
 use errand_sim::{
-    BaseFeeRule, Changes, InsertError, Mirror, NotTheNextBlock, Outcome, Run, Runner, SimConfig, UndoError,
-    Unknown,
+    Act, BaseFeeRule, Changes, InsertError, Mirror, NotTheNextBlock, Outcome, Played, Run, Runner, SimConfig,
+    Stage, UndoError, Unknown,
 };
 use errand_types::{BlockHead, CallSpec, NextBlock, Slot, StateKeys, WriteSet};
 use std::collections::BTreeSet;
@@ -17,6 +17,8 @@ use std::collections::BTreeSet;
 /// How often missing state is loaded and the run repeated before it counts as unknown. Each round finds at
 /// least the next step of a chain of pointers.
 const LOAD_ROUNDS: usize = 24;
+/// The same for a rehearsal, which is many transactions long and finds new keys with each that comes to work.
+const REHEARSAL_ROUNDS: usize = 1_000;
 /// Failures to read state after which a patient simulator does not ask any more.
 const MAX_FAILED_LOADS: u32 = 2;
 /// Gas for reading a view.
@@ -184,6 +186,24 @@ impl Simulator {
             Outcome::Success { output, .. } => C::abi_decode_returns(output).ok(),
             _ => None,
         })
+    }
+
+    /// Rehearses acts, each on what the ones before it left. What is missing is loaded at the head, and the whole is
+    /// repeated until nothing is; then what is unknown stays so. The mirror does not change by it.
+    pub async fn rehearse(&mut self, acts: &[Act], stage: &Stage) -> Result<Vec<Played>, SimulatorError> {
+        let Some(first) = acts.first() else { return Err(SimulatorError::NothingToRun) };
+        let mut played = Vec::new();
+        for _ in 0..REHEARSAL_ROUNDS {
+            played = Runner::new(&self.config, &self.mirror, &first.block).rehearse(acts, stage);
+            let mut missing = Missing::default();
+            // What the first ones missed, all later ones miss.
+            missing.extend(played.iter().map(|played| &played.run));
+            if missing.is_empty() {
+                break;
+            }
+            self.load(missing).await?;
+        }
+        Ok(played)
     }
 
     /// Runs the jobs that have not been run, or that missed something when they were.

@@ -12,3 +12,4 @@ mod common;
 mod faults;
 mod live;
 mod money;
+mod rehearsal;

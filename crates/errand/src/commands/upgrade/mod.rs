@@ -6,6 +6,7 @@ mod effects;
 mod life;
 mod market;
 mod order;
+mod plan;
 mod project;
 mod propose;
 mod setup;
@@ -34,6 +35,8 @@ pub(crate) enum Command {
     /// Who else may propose bundles
     #[command(subcommand)]
     Proposer(setup::Proposer),
+    /// Plan an upgrade: what it does, whether it succeeds, what it costs
+    Plan(plan::Plan),
     /// Commit a planned bundle for the owner to approve
     Propose(propose::Propose),
     /// Send ETH to a project
@@ -77,6 +80,7 @@ impl Command {
             Self::Adopt(command) => command.run(global).await,
             Self::Release(command) => command.run(global).await,
             Self::Proposer(command) => command.run(global).await,
+            Self::Plan(command) => command.run(global).await,
             Self::Propose(command) => command.run(global).await,
             Self::Fund(command) => command.run(global).await,
             Self::Approve(command) => command.run(global).await,

@@ -17,6 +17,9 @@ use std::{
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+/// Accounts of the node: some for tests that name them, some for those that want one of their own.
+pub(crate) const ACCOUNTS: usize = 80;
+
 /// A node with everything deployed. Account 0 is the deployer, who owns all AUTO but what accounts 1 to 9 got.
 pub(crate) struct Chain {
     runtime: Runtime,
@@ -70,7 +73,7 @@ impl Chain {
     pub(crate) fn own() -> Self {
         let runtime = Runtime::new().unwrap();
         let (anvil, deployment) = runtime.block_on(async {
-            let anvil = Anvil::spawn().await.unwrap();
+            let anvil = Anvil::builder().accounts(ACCOUNTS).spawn().await.unwrap();
             let mut deployment = Deployment::run(&anvil).await.unwrap();
             deployment.script(&anvil, "script/DeployUniswapV2.s.sol").await.unwrap();
             deployment.script(&anvil, "script/DeployExamples.s.sol").await.unwrap();

@@ -181,7 +181,7 @@ impl Yard {
             .stdin(Stdio::null())
             .args(["upgrade", "plan"])
             .arg(file)
-            .arg("--out")
+            .arg("--artifacts")
             .arg(built(version).join("out"))
             .args(arguments);
         run(&mut command)
@@ -341,7 +341,7 @@ fn a_plan_is_what_happens_and_the_next_one_does_only_what_is_new() {
     // All is there. The call would be made again: it goes.
     let (without_calls, _) = text.split_once("[[calls]]").unwrap();
     fs::write(&file, without_calls).unwrap();
-    yard.plan_file(&file, 1, &[]).failed(1, &["there is nothing to do"]);
+    yard.plan_file(&file, 1, &[]).failed(1, &["there is nothing to do", "forge build"]);
 
     // A new version: the old storage stays, the clock stays, the layouts fit.
     fs::write(&file, without_calls.replace("cap = \"1_000 ether\"", "cap = 3")).unwrap();
@@ -451,7 +451,7 @@ fn adopted_proxies_are_upgraded_and_stay_upgradeable() {
 #[test]
 fn what_is_wrong_with_the_file_is_told_with_its_place() {
     let yard = Yard::shared();
-    let place = |line: usize| format!("upgrade.toml: line {line}, column ");
+    let place = |line: usize| format!("upgrade.toml, line {line}, column ");
     yard.refused("[contracts.Vault\n", &["malformed TOML", &place(11)]);
     yard.refused(
         "[contracts.Clock]\nkind = \"plain\"\nkindd = \"plain\"\n",
@@ -464,16 +464,16 @@ fn what_is_wrong_with_the_file_is_told_with_its_place() {
     );
     yard.refused(
         "[contracts.Clock]\nkind = \"plain\"\n[contracts.clock]\nkind = \"plain\"\nartifact = \"Clock\"\n",
-        &["`clock` clashes with `Clock`", "upgrade.toml: line "],
+        &["`clock` clashes with `Clock`", "upgrade.toml, line "],
     );
     let strategy = yard.head("x").replace("SimpleLockESS", "LockESS");
     let file = yard.write(&format!("{strategy}{FLEET}"));
-    yard.plan_file(&file, 1, &[]).failed(1, &["no strategy is named `LockESS`", "hint:"]);
+    yard.plan_file(&file, 1, &[]).failed(1, &["has no strategy `LockESS`", "SimpleLockESS"]);
     let file = yard.write(&format!("{}{FLEET}", yard.head("x").replace("31337", "1")));
     yard.plan_file(&file, 1, &[])
         .failed(1, &["the file is for chain 1, the node is on chain 31337", &place(2), "point --rpc"]);
     let missing = file.with_file_name("missing.toml");
-    yard.plan_file(&missing, 1, &[]).failed(1, &["missing.toml: ", "hint:"]);
+    yard.plan_file(&missing, 1, &[]).failed(1, &["missing.toml cannot be read", "hint:"]);
     let manager = format!("manager = \"{}\"\n", Address::repeat_byte(9));
     let head = yard.head("x").replace(&format!("owner = \"{}\"\nsalt = \"x\"\n", yard.owner()), &manager);
     let file = yard.write(&format!("{head}{FLEET}"));

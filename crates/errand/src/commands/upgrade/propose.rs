@@ -28,8 +28,8 @@ use std::path::PathBuf;
 /// executors find the actions there.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:
-  errand upgrade plan upgrade.toml --out vault-2.json
-  errand upgrade propose vault-2.json --account alice")]
+  errand upgrade plan upgrade.toml
+  errand upgrade propose upgrade.bundle.json --account alice")]
 pub(crate) struct Propose {
     /// The file that `errand upgrade plan` wrote
     #[arg(value_name = "BUNDLE")]
@@ -173,7 +173,7 @@ impl Fund {
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   errand upgrade verify 0xbe12… upgrade.toml
-  errand upgrade approve 0xbe12… --manager 0x5FbD… --bundle vault-2.json \\
+  errand upgrade approve 0xbe12… --manager 0x5FbD… --bundle upgrade.bundle.json \\
       --account alice
   errand upgrade approve 0xbe12… --manager 0x5FbD… --calldata   # for a Safe")]
 pub(crate) struct Approve {

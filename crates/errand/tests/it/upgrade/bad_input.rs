@@ -24,7 +24,7 @@ fn unknown_projects_and_bundles_are_told() {
     chain
         .run(&["upgrade", "list", "--manager", &nobody])
         .failed(1, &["is no manager of the ChugSplashRegistry", "errand upgrade register"]);
-    let place = Place::new(&chain, 3, "unknown");
+    let place = Place::new(&chain, "unknown");
     let id = B256::repeat_byte(9).to_string();
     for command in ["status", "quote", "watch"] {
         place.look(&[command, &id]).failed(1, &["has no bundle 0x0909", "errand upgrade list"]);
@@ -38,28 +38,30 @@ fn unknown_projects_and_bundles_are_told() {
 #[test]
 fn who_is_not_the_owner_is_refused() {
     let chain = Chain::chugsplash();
-    let place = Place::new(&chain, 3, "others");
+    let place = Place::new(&chain, "others");
     let made = place.bundle(CONTRACTS);
     let (id, file) = (made.id.to_string(), place.file());
     let propose = ["upgrade", "propose", &file, "--yes"];
-    chain.run_as(4, &propose).failed(1, &["may not propose for", "proposer add"]);
-    place.run_as(4, &["proposer", "add", &chain.account(4).to_string()]).failed(1, &["only the owner"]);
-    place.owner(&["proposer", "add", &chain.account(4).to_string()]).ok();
-    chain.run_as(4, &propose).ok();
-    place.owner(&["proposer", "remove", &chain.account(4).to_string()]).ok();
-    chain.run_as(4, &propose).failed(1, &["may not propose for"]);
+    chain.run_as(place.stranger, &propose).failed(1, &["may not propose for", "proposer add"]);
+    place
+        .run_as(place.stranger, &["proposer", "add", &chain.account(place.stranger).to_string()])
+        .failed(1, &["only the owner"]);
+    place.owner(&["proposer", "add", &chain.account(place.stranger).to_string()]).ok();
+    chain.run_as(place.stranger, &propose).ok();
+    place.owner(&["proposer", "remove", &chain.account(place.stranger).to_string()]).ok();
+    chain.run_as(place.stranger, &propose).failed(1, &["may not propose for"]);
     // anybody funds
-    place.run_as(4, &["fund", "--for-bundle", &id]).ok();
-    let owner = chain.account(3).to_string();
-    place.run_as(4, &["approve", &id]).failed(1, &["only the owner", &owner, "--calldata"]);
-    place.run_as(4, &["withdraw", "--all"]).failed(1, &["only the owner"]);
+    place.run_as(place.stranger, &["fund", "--for-bundle", &id]).ok();
+    let owner = chain.account(place.owner).to_string();
+    place.run_as(place.stranger, &["approve", &id]).failed(1, &["only the owner", &owner, "--calldata"]);
+    place.run_as(place.stranger, &["withdraw", "--all"]).failed(1, &["only the owner"]);
     for command in ["pause", "resume", "retry", "close", "cancel", "rollback"] {
-        place.run_as(4, &[command]).failed(1, &["only the owner"]);
+        place.run_as(place.stranger, &[command]).failed(1, &["only the owner"]);
     }
     // without a terminal and without --yes nothing is signed, and what would be is shown
     let manager = place.manager.to_string();
     chain
-        .run_as(3, &["upgrade", "approve", &id, "--manager", &manager])
+        .run_as(place.owner, &["upgrade", "approve", &id, "--manager", &manager])
         .failed(2, &["nothing was signed", "Vault.start(address,uint256)", "To sign: approve the bundle"]);
     assert!(place.status(made.id) == Status::PROPOSED);
 }
@@ -67,17 +69,17 @@ fn who_is_not_the_owner_is_refused() {
 #[test]
 fn a_safe_gets_its_transactions_without_a_key() {
     let chain = Chain::chugsplash();
-    let place = Place::new(&chain, 3, "safe");
+    let place = Place::new(&chain, "safe");
     let made = place.bundle(CONTRACTS);
     let (id, file) = (made.id.to_string(), place.file());
     let proposal = chain.run(&["upgrade", "propose", &file, "--calldata", "--json"]).ok().json();
-    place.transact_json(3, &proposal);
+    place.transact_json(place.owner, &proposal);
     assert!(place.status(made.id) == Status::PROPOSED);
     place.look(&["approve", &id, "--calldata"]).failed(1, &["not funded"]);
     let deposit = place.json(&["fund", "--for-bundle", &id, "--calldata"]);
     assert_eq!(deposit["value"].as_str().unwrap(), made.costs.deposit.to_string());
-    place.transact_json(4, &deposit);
-    place.transact_json(3, &place.json(&["approve", &id, "--calldata"]));
+    place.transact_json(place.stranger, &deposit);
+    place.transact_json(place.owner, &place.json(&["approve", &id, "--calldata"]));
     assert!(place.status(made.id) == Status::APPROVED);
     let text = place.look(&["cancel", "--calldata"]).ok().stdout;
     assert!(text.contains("0xea8a1af0") && text.contains("cancel()"), "{text}");
@@ -87,7 +89,7 @@ fn a_safe_gets_its_transactions_without_a_key() {
 #[test]
 fn what_is_approved_is_what_was_shown() {
     let chain = Chain::chugsplash();
-    let place = Place::new(&chain, 5, "shown");
+    let place = Place::new(&chain, "shown");
     let first = place.bundle(CONTRACTS);
     let id = place.propose();
     place.owner(&["fund", "--for-bundle", &id]).ok();
@@ -115,7 +117,7 @@ fn what_is_approved_is_what_was_shown() {
 #[test]
 fn verify_finds_one_changed_byte() {
     let chain = Chain::chugsplash();
-    let place = Place::new(&chain, 5, "byte");
+    let place = Place::new(&chain, "byte");
     let made = place.bundle_with(CONTRACTS, |plan| {
         let Step::Deploy { init_code, .. } = &mut plan.actions[3].step else { panic!() };
         let mut code = init_code.to_vec();
@@ -139,7 +141,7 @@ fn verify_finds_one_changed_byte() {
 #[test]
 fn verify_finds_what_the_chain_has_otherwise() {
     let chain = Chain::chugsplash();
-    let place = Place::new(&chain, 5, "chain");
+    let place = Place::new(&chain, "chain");
     let made = place.approved(CONTRACTS);
     place.carry_out(2, &made);
     let toml = place.path("upgrade.toml").display().to_string();
@@ -169,37 +171,41 @@ fn verify_finds_what_the_chain_has_otherwise() {
 #[test]
 fn a_bundle_for_another_chain_or_turn_is_refused() {
     let chain = Chain::chugsplash();
-    let place = Place::new(&chain, 6, "turn");
+    let place = Place::new(&chain, "turn");
     let made = place.bundle(CONTRACTS);
     let file = place.file();
     let propose = ["upgrade", "propose", &file, "--yes"];
-    chain.run_as(6, &propose).ok();
+    chain.run_as(place.owner, &propose).ok();
     let id = made.id.to_string();
-    chain.run_as(6, &propose).failed(1, &[&id, "was proposed already", "plan again"]);
+    chain.run_as(place.owner, &propose).failed(1, &[&id, "was proposed already", "plan again"]);
     // another one with the nonce that is used up
     let text = fs::read_to_string(&file).unwrap();
     let other = place.bundle_at(&CONTRACTS.replace("the vault", "its vault"), 0);
     assert_ne!(other.id, made.id);
-    chain.run_as(6, &propose).failed(1, &["as number 0 of the manager", "1 is next", "plan again"]);
+    chain.run_as(place.owner, &propose).failed(1, &["as number 0 of the manager", "1 is next", "plan again"]);
 
     fs::write(&file, text.replace("\"chainId\": 31337", "\"chainId\": 1")).unwrap();
-    chain.run_as(6, &propose).failed(1, &["the file is of bundle", "plan again"]);
+    chain.run_as(place.owner, &propose).failed(1, &["the file is of bundle", "plan again"]);
     fs::write(&file, "{").unwrap();
-    chain.run_as(6, &propose).failed(1, &["bundle.json", "malformed"]);
+    chain.run_as(place.owner, &propose).failed(1, &["bundle.json", "malformed"]);
     let missing = place.path("missing.json").display().to_string();
-    chain.run_as(6, &["upgrade", "propose", &missing, "--yes"]).failed(1, &["missing.json", "No such file"]);
+    chain
+        .run_as(place.owner, &["upgrade", "propose", &missing, "--yes"])
+        .failed(1, &["missing.json", "No such file"]);
 }
 
 #[test]
 fn what_is_wrong_with_the_toml_has_line_and_column() {
     let chain = Chain::chugsplash();
-    let place = Place::new(&chain, 6, "toml");
+    let place = Place::new(&chain, "toml");
     let id = B256::repeat_byte(9).to_string();
     let verify = |contracts: &str| chain.run(&["upgrade", "verify", &id, &place.toml(contracts)]);
-    verify("[contracts.Vault\n").failed(1, &["upgrade.toml: line 11, column", "malformed TOML"]);
-    verify("[contracts.Lens]\nkind = \"odd\"\n").failed(1, &["upgrade.toml: line 12, column 8", "odd"]);
+    verify("[contracts.Vault\n").failed(1, &["upgrade.toml, line 11, column", "malformed TOML"]);
+    verify("[contracts.Lens]\nkind = \"odd\"\n").failed(1, &["upgrade.toml, line 12, column 8", "odd"]);
     let clash = "[contracts.Lens]\nkind = \"plain\"\n[contracts.Lens]\nkind = \"plain\"\n";
-    verify(clash).failed(1, &["upgrade.toml: line 13", "duplicate key"]);
+    verify(clash).failed(1, &["upgrade.toml, line 13", "duplicate key"]);
+    let clash = "[contracts.Lens]\nkind = \"plain\"\n[contracts.lens]\nkind = \"plain\"\n";
+    verify(clash).failed(1, &["upgrade.toml, line 13", "`lens` clashes with `Lens`", "nothing but case"]);
     verify("[contracts.Nowhere]\nkind = \"plain\"\n").failed(1, &["Nowhere", "forge build"]);
     verify(CONTRACTS).failed(1, &["has no bundle 0x0909"]);
     let path = place.toml(CONTRACTS);
@@ -218,7 +224,7 @@ fn what_is_wrong_with_the_toml_has_line_and_column() {
 #[test]
 fn amounts_and_salts_are_checked() {
     let chain = Chain::chugsplash();
-    let place = Place::new(&chain, 6, "amounts");
+    let place = Place::new(&chain, "amounts");
     place.owner(&["fund", "0.5"]).failed(2, &["0.5"]);
     place.owner(&["fund", "0"]).failed(2, &["an amount of 0 funds nothing"]);
     place.owner(&["fund"]).failed(2, &["required"]);
@@ -230,10 +236,11 @@ fn amounts_and_salts_are_checked() {
     chain.run(&["upgrade", "register", "--salt", "0x12", "--owner", &zero]).failed(2, &["32 bytes"]);
     chain.run(&["upgrade", "register", "--salt", "a", "--owner", &zero]).failed(2, &["zero address"]);
     // registered twice: told, and nothing is sent
-    let again = chain.run_as(6, &["upgrade", "register", "--salt", "amounts", "--json"]).ok().json();
+    let again =
+        chain.run_as(place.owner, &["upgrade", "register", "--salt", "amounts", "--json"]).ok().json();
     assert_eq!(again["isRegistered"], true);
     assert_eq!(again["transactions"].as_array().unwrap().len(), 0);
-    let mut wrong = chain.signing(6);
+    let mut wrong = chain.signing(place.owner);
     wrong.args(["upgrade", "fund", "1ether", "--chain-id", "1", "--manager", &place.manager.to_string()]);
     run(&mut wrong).failed(1, &["is on chain 31337, expected is chain 1"]);
 }

@@ -8,7 +8,7 @@ use std::fs;
 #[test]
 fn a_project_goes_from_registration_to_withdrawal() {
     let chain = Chain::chugsplash();
-    let place = Place::new(&chain, 1, "whole");
+    let place = Place::new(&chain, "whole");
     let made = place.bundle(CONTRACTS);
     let id = place.propose();
     assert_eq!(id, made.id.to_string());
@@ -46,7 +46,7 @@ fn a_project_goes_from_registration_to_withdrawal() {
     }
 
     let folder = place.path("verification").display().to_string();
-    let written = chain.run(&["upgrade", "artifacts", &toml, "--to", &folder, "--json"]).ok();
+    let written = chain.run(&["upgrade", "artifacts", &toml, "--output", &folder, "--json"]).ok();
     let addresses: serde_json::Value =
         serde_json::from_str(&fs::read_to_string(place.path("verification/addresses.json")).unwrap())
             .unwrap();
@@ -64,7 +64,7 @@ fn a_project_goes_from_registration_to_withdrawal() {
 #[test]
 fn a_bundle_is_paused_resumed_and_cancelled() {
     let chain = Chain::chugsplash();
-    let place = Place::new(&chain, 1, "paused");
+    let place = Place::new(&chain, "paused");
     let made = place.approved(CONTRACTS);
     let id = made.id.to_string();
     place.owner(&["resume"]).failed(1, &["neither paused nor going to be"]);
@@ -97,7 +97,7 @@ fn a_bundle_is_paused_resumed_and_cancelled() {
 #[test]
 fn a_stalled_bundle_tells_why_and_is_retried_or_closed() {
     let chain = Chain::chugsplash();
-    let place = Place::new(&chain, 1, "stalled");
+    let place = Place::new(&chain, "stalled");
     let made = place.approved(&format!("{CONTRACTS}{REFUSED}"));
     let id = made.id.to_string();
     place.carry_out(2, &made);
@@ -127,7 +127,7 @@ fn a_stalled_bundle_tells_why_and_is_retried_or_closed() {
 #[test]
 fn proxies_are_rolled_back() {
     let chain = Chain::chugsplash();
-    let place = Place::new(&chain, 1, "rolled");
+    let place = Place::new(&chain, "rolled");
     place.carry_out(2, &place.approved(CONTRACTS));
     place.owner(&["rollback"]).failed(1, &["nothing to roll back"]);
     let second = CONTRACTS.replace("the vault", "another vault");
@@ -135,4 +135,25 @@ fn proxies_are_rolled_back() {
     let rolled = place.owner(&["rollback"]).ok();
     assert!(rolled.stderr.contains("goes back to"), "{}", rolled.stderr);
     place.owner(&["rollback"]).failed(1, &["nothing to roll back"]);
+}
+
+#[test]
+fn what_plan_writes_is_proposed_verified_and_carried_out() {
+    let chain = Chain::chugsplash();
+    let place = Place::new(&chain, "planned");
+    let toml = place.toml(CONTRACTS);
+    let file = place.file();
+    chain.run(&["upgrade", "plan", &toml, "--output", &file]).ok();
+    let id = place.propose();
+    chain.run(&["upgrade", "verify", &id, &toml]).ok();
+    place.owner(&["fund", "--for-bundle", &id]).ok();
+    place.owner(&["approve", &id, "--bundle", &file]).ok();
+    let id = id.parse().unwrap();
+    place.claim(2, id);
+    place.execute_file(2);
+    assert!(place.status(id) == Status::COMPLETED);
+    chain.run(&["upgrade", "verify", &id.to_string(), &toml]).ok();
+    // a second plan of the same has only the call left to do
+    let again = chain.run(&["upgrade", "plan", &toml, "--output", &file, "--json"]).ok();
+    assert!(again.stdout.contains("CALL") && !again.stdout.contains("\"DEPLOY\""), "{}", again.stdout);
 }

@@ -8,10 +8,13 @@ use alloy::{
     sol_types::{SolCall, SolValue},
 };
 use errand_bindings::{
+    CHUG_SPLASH_PROXY_CODE,
     IChugSplashManager::{self, Status},
     IExecutorPaymentTerms, ISimpleLockESS,
 };
 use errand_bundle::{
+    Tree,
+    action::executeCall,
     bundle::{Batch, Bundle, GasRules, Measured, Terms, bundle},
     config::Config,
     file,
@@ -22,12 +25,14 @@ use serde_json::Value;
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 use tempfile::TempDir;
 
 const IMPLEMENTATION_SLOT: B256 = b256!("360894a13ba1a3210667c828492db98dca3e2076cc3735a920a3ca505d382bbc");
-const PROXY_CODE: &str = include_str!("../../../../../abi/ChugSplashProxy.bin");
 
 /// Two contracts behind proxies that name each other, a plain one, storage and a call.
 pub(crate) const CONTRACTS: &str = r#"
@@ -62,6 +67,8 @@ pub(crate) struct Place {
     pub(crate) chain: Arc<Chain>,
     /// Account of the owner.
     pub(crate) owner: u32,
+    /// Account of somebody else.
+    pub(crate) stranger: u32,
     pub(crate) manager: Address,
     pub(crate) actor: Address,
     folder: TempDir,
@@ -69,8 +76,10 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Registers a project by the command line.
-    pub(crate) fn new(chain: &Arc<Chain>, owner: u32, salt: &str) -> Self {
+    /// Registers a project by the command line. Its accounts are its own: tests run at once.
+    pub(crate) fn new(chain: &Arc<Chain>, salt: &str) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(10);
+        let owner = NEXT.fetch_add(2, Ordering::Relaxed);
         let found =
             chain.run_as(owner, &["upgrade", "register", "--salt", salt, "--yes", "--json"]).ok().json();
         let address = |name: &str| found[name].as_str().unwrap().parse().unwrap();
@@ -82,9 +91,11 @@ impl Place {
             let file = format!("{name}.json");
             fs::copy(fixtures.join(&file), out.join(&file)).unwrap();
         }
+        fs::write(folder.path().join("foundry.toml"), "").unwrap();
         Self {
             chain: Arc::clone(chain),
             owner,
+            stranger: owner + 1,
             manager: address("manager"),
             actor: address("actor"),
             folder,
@@ -126,7 +137,7 @@ impl Place {
             fs::read_to_string(self.path(&format!("out/Fixtures.sol/{name}.json"))).ok()
         };
         let project = Project::new(&config, site, &artifact).unwrap();
-        let mut proxy = hex::decode(PROXY_CODE.trim()).unwrap();
+        let mut proxy = hex::decode(CHUG_SPLASH_PROXY_CODE.trim()).unwrap();
         proxy.extend(self.actor.abi_encode());
         let plan = plan(&project, &proxy.into(), self).unwrap();
         (site, config, plan)
@@ -255,6 +266,19 @@ impl Place {
         }
     }
 
+    /// Executes all that the file says, in one transaction.
+    pub(crate) fn execute_file(&self, executor: u32) {
+        let published = file::read(&fs::read(self.file()).unwrap(), file::DEFAULT_MAX_BYTES).unwrap();
+        let tree = Tree::of(&published.actions).unwrap();
+        let call = executeCall {
+            bundleId: published.id,
+            firstIndex: U256::ZERO,
+            proofs: (0..published.actions.len()).map(|index| tree.proof(index).unwrap()).collect(),
+            actions: published.actions,
+        };
+        self.transact(executor, self.manager, call.abi_encode(), U256::ZERO, Some(16_000_000));
+    }
+
     /// Sends what `--calldata --json` printed.
     pub(crate) fn transact_json(&self, from: u32, printed: &Value) {
         let text = |name: &str| printed[name].as_str().unwrap();
@@ -273,11 +297,12 @@ impl Place {
         assert!(receipt.status(), "{receipt:?}");
     }
 
-    /// Deploys creation code from an account.
-    pub(crate) fn create(&self, from: u32, code: Bytes) -> Address {
+    /// Deploys creation code from the owner's account.
+    pub(crate) fn create(&self, code: Bytes) -> Address {
         let transaction =
-            TransactionRequest::default().from(self.chain.account(from)).create().input(code.into());
+            TransactionRequest::default().from(self.chain.account(self.owner)).create().input(code.into());
         let receipt = self.chain.block_on(self.chain.anvil.send(transaction)).unwrap();
+        assert!(receipt.status(), "{receipt:?}");
         receipt.contract_address.unwrap()
     }
 }

@@ -1,15 +1,13 @@
 //! Where a project lives, and what is there.
 
-use super::super::{
-    project::{ADMIN_SLOT, Project as Manager, registry},
-    source::{Known, Source},
-};
+use super::super::project::{self, ADMIN_SLOT, IMPLEMENTATION_SLOT, registry};
 use crate::{
     problem::Problem,
     session::{Asking, Session, rpc_problem},
 };
 use alloy::{
-    primitives::{Address, U256, address},
+    eips::BlockId,
+    primitives::{Address, B256, U256, address},
     providers::Provider,
 };
 use errand_bindings::{
@@ -17,18 +15,23 @@ use errand_bindings::{
     IExecutorPaymentTerms, IProjectActor,
 };
 use errand_bundle::{
-    config::{Kind, ManagerOf},
-    plan::Existing,
+    config::{Config, Kind, ManagerOf, Named},
+    plan::{Existing, Questions},
     project::{Contract, Project, Site},
 };
 use errand_keeper::bundles::rehearsal;
-use eyre::Result;
+use errand_types::BlockHead;
+use eyre::{Result, WrapErr};
+use futures::{StreamExt, TryStreamExt, stream};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What chains have at which a fee for data is taken outside the gas price: the OP stack's GasPriceOracle, ArbSys.
 const DATA_FEE_SIGNS: [Address; 2] = [
     address!("420000000000000000000000000000000000000F"),
     address!("0000000000000000000000000000000000000064"),
 ];
+/// Questions that a node is asked at a time.
+const AT_A_TIME: usize = 16;
 
 /// A project's contracts on the chain, and what they say.
 #[derive(Clone, Debug)]
@@ -45,9 +48,9 @@ pub(crate) struct Home {
 
 impl Home {
     /// Finds what the file names.
-    pub(crate) async fn find(session: &Session, source: &Source) -> Result<Self> {
+    pub(crate) async fn find(session: &Session, config: &Config) -> Result<Self> {
         let registry = registry(session)?;
-        let (manager, salt) = match source.config.project.manager {
+        let (manager, salt) = match config.project.manager {
             ManagerOf::Address(manager) => (manager, None),
             ManagerOf::Registered { owner, salt } => {
                 let places =
@@ -56,9 +59,8 @@ impl Home {
             }
         };
         let is_registered = registry.isManager(manager).call().await.asking("whether it is registered")?;
-        let strategies = &source.config.strategies;
-        let ess = source.strategy(session, &strategies.ess)?;
-        let eps = source.strategy(session, &strategies.eps)?;
+        let strategy = |named: &Named| strategy(session, named);
+        let (ess, eps) = (strategy(&config.strategies.ess)?, strategy(&config.strategies.eps)?);
         let asked = match salt {
             Some(_) if !is_registered => {
                 registry.managerImplementation().call().await.asking("the managers' implementation")?
@@ -71,7 +73,7 @@ impl Home {
                 (owner, actor, Some(salt), U256::ZERO, U256::ZERO)
             }
             _ => {
-                let found = Manager::open(session, manager).await?;
+                let found = project::Project::open(session, manager).await?;
                 found.require_none_active().await?;
                 let actor = found.manager.actor().call().await.asking("the actor")?;
                 let nonce = found.manager.nextNonce().call().await.asking("the next nonce")?;
@@ -116,12 +118,18 @@ impl Home {
             else {
                 continue;
             };
-            self.require_our_proxy(session, contract, proxy.address).await?;
+            self.require_our_proxy(session, contract, proxy.address, known).await?;
         }
         Ok(())
     }
 
-    async fn require_our_proxy(&self, session: &Session, contract: &Contract, proxy: Address) -> Result<()> {
+    async fn require_our_proxy(
+        &self,
+        session: &Session,
+        contract: &Contract,
+        proxy: Address,
+        known: &Known,
+    ) -> Result<()> {
         let (kind, name) = match contract.kind {
             Kind::Transparent { .. } => (ProxyKind::TRANSPARENT, "transparent"),
             Kind::Uups { .. } => (ProxyKind::UUPS, "uups"),
@@ -129,9 +137,7 @@ impl Home {
         };
         let site = &self.site;
         let is_ours = if kind == ProxyKind::CHUGSPLASH {
-            let admin = session.provider.get_storage_at(proxy, ADMIN_SLOT.into()).await;
-            admin.map_err(|error| rpc_problem("the proxy's admin", &error))?
-                == U256::from_be_bytes(site.actor.into_word().0)
+            known.slot(proxy, ADMIN_SLOT) == Some(site.actor.into_word())
         } else if self.project.unregistered.is_some() {
             false
         } else {
@@ -150,5 +156,81 @@ impl Home {
             site.manager
         ))
         .into())
+    }
+}
+
+pub(in super::super) fn strategy(session: &Session, named: &Named) -> Result<Address> {
+    match named {
+        Named::Address(address) => Ok(*address),
+        Named::Name(name, place) => match session.deployment.contract(name) {
+            Ok(contract) => Ok(contract.address),
+            Err(_) => {
+                let known = session.deployment.contracts().keys();
+                let known: Vec<_> =
+                    known.filter(|name| name.ends_with("ESS") || name.ends_with("EPS")).cloned().collect();
+                Err(Problem::new(format!(
+                    "{place}: {} has no strategy `{name}`; it has {}",
+                    session.deployment.path().display(),
+                    known.join(", ")
+                ))
+                .hint("name one of these, or give the strategy's address")
+                .into())
+            }
+        },
+    }
+}
+
+/// What the chain said.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    with_code: BTreeMap<Address, bool>,
+    slots: BTreeMap<(Address, B256), B256>,
+}
+
+impl Known {
+    /// Asks it all, of one block.
+    pub(crate) async fn ask(session: &Session, head: &BlockHead, questions: &Questions) -> Result<Self> {
+        let at = BlockId::from(head.hash);
+        let provider = &session.provider;
+        let accounts: BTreeSet<Address> = questions.accounts.iter().copied().collect();
+        let proxies = questions
+            .proxies
+            .iter()
+            .flat_map(|proxy| [IMPLEMENTATION_SLOT, ADMIN_SLOT].map(|slot| (*proxy, slot)));
+        let slots: BTreeSet<(Address, B256)> = questions.slots.iter().copied().chain(proxies).collect();
+        let codes = stream::iter(accounts).map(|account| async move {
+            let code = provider.get_code_at(account).block_id(at).await?;
+            Ok::<_, alloy::transports::TransportError>((account, !code.is_empty()))
+        });
+        let words = stream::iter(slots).map(|(account, slot)| async move {
+            let word = provider.get_storage_at(account, slot.into()).block_id(at).await?;
+            Ok::<_, alloy::transports::TransportError>(((account, slot), word.into()))
+        });
+        Ok(Self {
+            with_code: codes
+                .buffered(AT_A_TIME)
+                .try_collect()
+                .await
+                .wrap_err("the node does not tell code")?,
+            slots: words
+                .buffered(AT_A_TIME)
+                .try_collect()
+                .await
+                .wrap_err("the node does not tell storage")?,
+        })
+    }
+}
+
+impl Existing for Known {
+    fn has_code(&self, account: Address) -> Option<bool> {
+        self.with_code.get(&account).copied()
+    }
+
+    fn implementation(&self, proxy: Address) -> Option<Address> {
+        self.slot(proxy, IMPLEMENTATION_SLOT).map(Address::from_word)
+    }
+
+    fn slot(&self, account: Address, slot: B256) -> Option<B256> {
+        self.slots.get(&(account, slot)).copied()
     }
 }

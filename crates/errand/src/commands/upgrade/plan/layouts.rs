@@ -3,17 +3,14 @@
 //! The chain does not tell layouts. Each plan records those of its own implementations beside the file, by address;
 //! of what was deployed otherwise the artifacts are needed, and have to have the code that is there.
 
-use super::{
-    super::source::Source,
-    compiled::{is_code_of, part},
-};
+use super::artifacts::{Artifacts, is_code_of};
 use crate::{
     output::{Progress, warn},
     problem::Problem,
     session::{Session, rpc_problem},
 };
 use alloy::{primitives::Address, providers::Provider};
-use errand_bundle::{plan::Check, project::Project};
+use errand_bundle::{config::Config, plan::Check, project::Project};
 use eyre::{Result, WrapErr};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -26,8 +23,6 @@ use std::{
 };
 
 const SCRIPT: &str = include_str!("../../../../../../tools/storage-layout");
-/// Where artifacts have it.
-const LAYOUT: &str = "/storageLayout";
 /// The script's exit code where the library is missing.
 const NOT_INSTALLED: i32 = 3;
 
@@ -67,17 +62,20 @@ struct Incompatible {
 #[derive(Debug)]
 pub(crate) struct Layouts<'a> {
     pub(crate) session: &'a Session,
-    pub(crate) source: &'a Source,
+    pub(crate) config: &'a Config,
     pub(crate) project: &'a Project,
-    /// With the artifacts of what is on the chain.
-    pub(crate) previous: Option<&'a Source>,
+    pub(crate) artifacts: &'a Artifacts,
+    /// Artifacts of what is on the chain.
+    pub(crate) previous: Option<&'a Artifacts>,
     /// Contracts that are not compared.
     pub(crate) unchecked: &'a [String],
+    /// upgrade.toml
+    pub(crate) file: &'a Path,
 }
 
 impl Layouts<'_> {
     fn record_path(&self) -> PathBuf {
-        self.source.path().with_extension("layouts.json")
+        self.file.with_extension("layouts.json")
     }
 
     /// Compares what has to be; the names of what was.
@@ -133,7 +131,7 @@ impl Layouts<'_> {
         let mut record = self.load()?;
         let mut recorded = false;
         for contract in self.project.contracts.iter().filter(|contract| contract.proxy.is_some()) {
-            let Some(layout) = part(self.source, &contract.name, LAYOUT) else { continue };
+            let Some(layout) = self.layout_of(self.artifacts, &contract.name) else { continue };
             let found = Recorded { contract: contract.name.clone(), layout };
             record.0.entry(self.project.site.chain_id).or_default().insert(contract.code_at, found);
             recorded = true;
@@ -160,8 +158,13 @@ impl Layouts<'_> {
         })
     }
 
+    fn layout_of(&self, artifacts: &Artifacts, contract: &str) -> Option<Value> {
+        let found = self.config.contracts.iter().find(|found| found.name == contract)?;
+        artifacts.part(&found.artifact, "/storageLayout")
+    }
+
     fn layout(&self, contract: &str) -> Result<Value> {
-        part(self.source, contract, LAYOUT).ok_or_else(|| no_layout(contract, self.source))
+        self.layout_of(self.artifacts, contract).ok_or_else(|| no_layout(contract, self.artifacts))
     }
 
     /// The layout of what is behind the proxy now.
@@ -178,23 +181,25 @@ impl Layouts<'_> {
             .hint("give the artifacts of what is on the chain with --previous DIR, or see to it yourself and say --unchecked-storage NAME")
             .into());
         };
+        let name = self.config.contracts.iter().find(|found| found.name == contract);
+        let name = name.map_or(contract, |found| found.artifact.as_str());
         let code = self.session.provider.get_code_at(at).await;
         let code = code.map_err(|error| rpc_problem("code", &error))?;
-        let deployed = part(previous, contract, "/deployedBytecode").unwrap_or_default();
+        let deployed = previous.part(name, "/deployedBytecode").unwrap_or_default();
         if !is_code_of(&deployed, &code) {
             return Err(Problem::new(format!(
-                "the artifact of `{contract}` in {} is not what is behind its proxy: the code at {at} is another one",
-                previous.out().display()
+                "`{name}` in {} is not what is behind the proxy of `{contract}`: the code at {at} is another one",
+                previous.folder().display()
             ))
             .hint("build the commit that was deployed, with its settings")
             .into());
         }
-        part(previous, contract, LAYOUT).ok_or_else(|| no_layout(contract, previous))
+        self.layout_of(previous, contract).ok_or_else(|| no_layout(contract, previous))
     }
 
     /// Runs the script where the library is looked for: beside the file and above.
     fn compare(&self, pairs: &[Pair]) -> Result<Vec<Verdict>> {
-        let folder = self.source.path().parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = self.file.parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or_else(|| Path::new("."));
         let script = SCRIPT.split_once('\n').map_or(SCRIPT, |(_, script)| script);
         let started = Command::new("node")
@@ -216,7 +221,7 @@ impl Layouts<'_> {
         if output.status.code() == Some(NOT_INSTALLED) {
             return Err(Problem::new(format!(
                 "storage layouts cannot be compared: @openzeppelin/upgrades-core is not installed for {}",
-                self.source.path().display()
+                self.file.display()
             ))
             .hint("npm install --save-dev @openzeppelin/upgrades-core, beside upgrade.toml or above")
             .into());
@@ -232,8 +237,11 @@ impl Layouts<'_> {
     }
 }
 
-fn no_layout(contract: &str, source: &Source) -> eyre::Report {
-    Problem::new(format!("the artifact of `{contract}` in {} has no storageLayout", source.out().display()))
-        .hint("add extra_output = [\"storageLayout\"] to foundry.toml and build again")
-        .into()
+fn no_layout(contract: &str, artifacts: &Artifacts) -> eyre::Report {
+    Problem::new(format!(
+        "the artifact of `{contract}` in {} has no storageLayout",
+        artifacts.folder().display()
+    ))
+    .hint("add extra_output = [\"storageLayout\"] to foundry.toml and build again")
+    .into()
 }

@@ -1,12 +1,12 @@
 //! `errand upgrade plan`: what an upgrade would do and cost, before anybody signs.
 
-mod compiled;
-mod home;
+pub(super) mod artifacts;
+pub(super) mod home;
 mod layouts;
 mod rehearse;
 mod report;
 
-use super::source::{Known, Source, SourceArgs};
+use super::source::{Source, SourceArgs};
 use crate::{
     cli::Global,
     output::Progress,
@@ -14,11 +14,20 @@ use crate::{
     problem::Problem,
     session::{Session, connect},
 };
+use alloy::{
+    hex,
+    primitives::{Address, Bytes},
+    sol_types::SolValue,
+};
+use artifacts::Artifacts;
 use clap::Args;
-use errand_bundle::file;
+use errand_bundle::{
+    file,
+    plan::{self, PlanError},
+};
 use errand_sim::Fork;
-use eyre::{Result, WrapErr};
-use home::Home;
+use eyre::{Report, Result, WrapErr};
+use home::{Home, Known};
 use layouts::Layouts;
 use rehearse::Stage;
 use report::Planning;
@@ -39,10 +48,9 @@ use std::{fs, path::PathBuf};
 /// it deploys, with which the next plan compares: keep these under version control.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
-  forge build && errand upgrade plan upgrade.toml
+  forge build && errand upgrade plan
   errand upgrade plan upgrades/vault-2.toml --uri https://example.org/vault-2.json
-  errand upgrade plan upgrade.toml --previous ../vault-1/out
-                                          storage layouts are not recorded yet
+  errand upgrade plan --previous ../vault-1/out       storage layouts are not recorded yet
 
 What the file may say: docs/upgrade-toml.md. The next steps: publish the bundle,
 errand upgrade propose, fund, approve.")]
@@ -58,9 +66,9 @@ pub(crate) struct Plan {
     /// Where the bundle is going to be published, instead of the file's `uri`
     #[arg(long, value_name = "URI", env = "ERRAND_URI")]
     uri: Option<String>,
-    /// The file that the bundle is written to. Default: UPGRADE.TOML with the ending .bundle.json
-    #[arg(long, value_name = "PATH", env = "ERRAND_BUNDLE")]
-    bundle: Option<PathBuf>,
+    /// The bundle's file. Default: FILE with the ending .bundle.json
+    #[arg(long, short, value_name = "PATH", env = "ERRAND_OUTPUT")]
+    output: Option<PathBuf>,
     /// Rules of the chain's next block: cancun, prague or osaka
     #[arg(long, value_name = "FORK", env = "ERRAND_FORK", default_value = "osaka")]
     fork: Fork,
@@ -70,37 +78,39 @@ impl Plan {
     pub(crate) async fn run(&self, global: &Global) -> Result<()> {
         let source = Source::read(&self.source)?;
         // Before a deployment is looked for, which would be that of another chain.
-        let chain_id = connect(global).await?.chain_id();
-        source.config.require_network(chain_id).map_err(|error| source.problem(&error))?;
+        source.require_network(connect(global).await?.chain_id())?;
         let session = Session::open(global).await?;
-        let previous = self.previous.as_deref().map(|out| source.with_out(out));
-
-        let home = Home::find(&session, &source).await?;
+        let (file, config, artifacts) = (&source.path, &source.config, &source.artifacts);
+        let previous =
+            self.previous.as_deref().map(|folder| Artifacts::open(Some(folder), file)).transpose()?;
+        let home = Home::find(&session, config).await?;
         let project = source.project(home.site)?;
+
         let progress = Progress::spinner("asking what is on the chain");
         let mut simulator = simulator(&session, self.fork).await?;
-        let at = simulator.head().hash.into();
-        let known = Known::read(&session, &project, at).await?;
+        let known = Known::ask(&session, simulator.head(), &plan::questions(&project)).await?;
         home.require_ours(&session, &project, &known).await?;
-        let plan = source.planned(&project, &known)?;
+        let plan = plan::plan(&project, &proxy_code(home.site.actor)?, &known)
+            .map_err(|error| plan_problem(&error))?;
         drop(progress);
 
         let layouts = Layouts {
             session: &session,
-            source: &source,
+            config,
             project: &project,
+            artifacts,
             previous: previous.as_ref(),
             unchecked: &self.unchecked_storage,
+            file,
         };
         let compared = layouts.check(&plan.checks).await?;
-        let stage = Stage { home: &home, plan: &plan, source: &source };
-        let config = &source.config;
+        let names: Vec<&str> = config.contracts.iter().map(|contract| contract.artifact.as_str()).collect();
+        let stage = Stage { home: &home, plan: &plan, artifacts, names };
         let uri = self.uri.as_deref().unwrap_or(&config.project.uri);
         let (bundle, measured) = stage.bundle(&mut simulator, &config.caps, uri).await?;
         let rehearsed = stage.rehearse(&mut simulator, &bundle).await?;
 
-        let output = self.bundle.clone();
-        let output = output.unwrap_or_else(|| source.path().with_extension("bundle.json"));
+        let output = self.output.clone().unwrap_or_else(|| file.with_extension("bundle.json"));
         let written = file::write(&bundle).wrap_err("the bundle cannot be written")?;
         fs::write(&output, format!("{written}\n"))
             .wrap_err_with(|| Problem::new(format!("{} cannot be written", output.display())))?;
@@ -117,4 +127,24 @@ impl Plan {
         };
         session.format.print(&planning.json(), || planning.text())
     }
+}
+
+fn plan_problem(error: &PlanError) -> Report {
+    let problem = Problem::new(error.to_string());
+    match error {
+        PlanError::ProxyMissing { .. } => {
+            problem.hint("check the address, and that --rpc is a node of the right chain")
+        }
+        PlanError::InitCodeTooLarge { .. } => problem.hint("split the contract, or move code into libraries"),
+        PlanError::NothingToDo => problem.hint("after a change to the sources, build first: `forge build`"),
+        PlanError::Unknown { .. } => problem,
+    }
+    .into()
+}
+
+/// Creation code of ChugSplashProxy, with the actor as its admin.
+pub(super) fn proxy_code(actor: Address) -> Result<Bytes> {
+    let mut code = hex::decode(errand_bindings::CHUG_SPLASH_PROXY_CODE.trim()).wrap_err("ChugSplashProxy")?;
+    code.extend(actor.abi_encode());
+    Ok(code.into())
 }

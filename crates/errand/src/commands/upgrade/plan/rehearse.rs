@@ -1,6 +1,6 @@
 //! A plan with gas and money, rehearsed.
 
-use super::{super::source::Source, compiled, home::Home};
+use super::{artifacts::Artifacts, home::Home};
 use crate::{output::Progress, preview::halt_text, problem::Problem};
 use alloy::primitives::{Address, Bytes, U256, address};
 use errand_bindings::IExecutorPaymentTerms;
@@ -30,7 +30,9 @@ const PRICES: usize = 8;
 pub(super) struct Stage<'a> {
     pub(super) home: &'a Home,
     pub(super) plan: &'a Plan,
-    pub(super) source: &'a Source,
+    pub(super) artifacts: &'a Artifacts,
+    /// The artifacts of the file.
+    pub(super) names: Vec<&'a str>,
 }
 
 impl Stage<'_> {
@@ -126,7 +128,7 @@ impl Stage<'_> {
     }
 
     fn reason(&self, data: &Bytes) -> String {
-        compiled::reason(self.source, data)
+        self.artifacts.reason(&self.names, data)
     }
 
     fn name(&self, index: usize) -> &str {

@@ -52,8 +52,8 @@ fn set_base_fee(chain: &Chain, wei: u128) {
 fn a_bundle_is_followed_through_congestion_to_its_end() {
     let chain = Arc::new(Chain::own_chugsplash());
     let place = Place::new(&chain, "watched");
-    let made =
-        place.bundle(&CONTRACTS.replace("[contracts.Vault]\n", "budget = \"0.1 ether\"\n[contracts.Vault]\n"));
+    let made = place
+        .bundle(&CONTRACTS.replace("[contracts.Vault]\n", "budget = \"0.1 ether\"\n[contracts.Vault]\n"));
     let (id, manager) = (place.propose(), place.manager.to_string());
     place.owner(&["fund", "2ether"]).ok();
     // 100 gwei are above the cap of 30, which bounds what is wanted

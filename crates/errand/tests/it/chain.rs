@@ -91,15 +91,20 @@ impl Chain {
         chain
     }
 
-    /// A chain with the contracts of bundles, too, which tests share that do not move its clock.
+    /// A chain of the test's own with the contracts of bundles, too.
+    pub(crate) fn own_chugsplash() -> Self {
+        let mut chain = Self::own();
+        let Self { runtime, anvil, deployment, .. } = &mut chain;
+        runtime.block_on(deployment.script(anvil, "script/DeployChugSplash.s.sol")).unwrap();
+        chain
+    }
+
+    /// A chain with the contracts of bundles, which tests share that do not move its clock.
     pub(crate) fn chugsplash() -> Arc<Self> {
         static SHARED: Mutex<Weak<Chain>> = Mutex::new(Weak::new());
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         shared.upgrade().unwrap_or_else(|| {
-            let mut chain = Self::own();
-            let Self { runtime, anvil, deployment, .. } = &mut chain;
-            runtime.block_on(deployment.script(anvil, "script/DeployChugSplash.s.sol")).unwrap();
-            let chain = Arc::new(chain);
+            let chain = Arc::new(Self::own_chugsplash());
             *shared = Arc::downgrade(&chain);
             chain
         })

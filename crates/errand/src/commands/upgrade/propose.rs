@@ -4,7 +4,7 @@ use super::{
     content,
     order::{Order, Placing},
     project::{Project, Proposal, cap_text, chain_header, status_name},
-    terms::{Money, header_json, header_text},
+    terms::{Money, header_json, header_text, require_budget, warn_of_strangers},
 };
 use crate::{
     amount::{Eth, eth_text},
@@ -55,6 +55,7 @@ impl Propose {
             );
         }
         let header = chain_header(&published.header);
+        warn_of_strangers(&session, &header);
         note(header_text(&session, published.id, &header));
         let call = IChugSplashManager::proposeCall { header };
         let purpose = format!("propose the bundle {}", published.id);
@@ -199,6 +200,8 @@ impl Approve {
         let published = content::of_proposal(&proposal, self.bundle.as_deref()).await?;
         let money = Money::of(&project, &proposal).await?;
         money.require_funded(&project, self.id)?;
+        require_budget(&project, &proposal).await?;
+        warn_of_strangers(&session, &proposal.header);
         warn_of_later(&project, self.id).await?;
         show(&session, &proposal, &published, &money);
         let call = IChugSplashManager::approveCall { bundleId: self.id, header: proposal.header.clone() };

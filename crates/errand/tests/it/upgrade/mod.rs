@@ -4,3 +4,4 @@ mod bad_input;
 mod life;
 mod place;
 mod proxies;
+mod watch;

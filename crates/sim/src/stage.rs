@@ -24,6 +24,8 @@ pub struct Stage {
     pub callers: Vec<Address>,
     /// An answer that is given instead of a contract's own.
     pub answer: Option<Answer>,
+    /// Whether a transaction may have more gas than the rules allow, and a block too.
+    pub is_unlimited: bool,
 }
 
 /// What a contract answers to one of its functions. Its code is not touched, so that its hash stays.

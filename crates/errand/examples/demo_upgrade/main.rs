@@ -292,7 +292,7 @@ impl Play {
     }
 
     async fn withdraw(&mut self) -> Result<()> {
-        self.scene.run(&["upgrade", "withdraw"]).await?;
+        self.scene.run(&["upgrade", "withdraw", "--all"]).await?;
         let left = self.scene.manager.accounts().call().await?.free;
         self.expect(left.is_zero(), format!("{left} wei are left after everything was withdrawn"));
         Ok(())

@@ -13,4 +13,6 @@ mod chain;
 mod keeper;
 mod requests;
 mod stake;
+mod upgrade;
+mod upgrade_plan;
 mod warnings;

@@ -29,16 +29,16 @@ use std::{
 /// the compiler noted.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:
-  errand upgrade artifacts upgrade.toml --to verification")]
+  errand upgrade artifacts upgrade.toml --output verification")]
 pub(crate) struct Artifacts {
     #[command(flatten)]
     source: SourceArgs,
-    /// Where sources are. Default: the folder of upgrade.toml
-    #[arg(long, value_name = "FOLDER", env = "ERRAND_ROOT")]
+    /// Where sources are. Default: the folder of forge's output
+    #[arg(long, value_name = "DIR", env = "ERRAND_ROOT")]
     root: Option<PathBuf>,
     /// Where to write
-    #[arg(long, value_name = "FOLDER", env = "ERRAND_TO")]
-    to: PathBuf,
+    #[arg(long, short, value_name = "DIR", env = "ERRAND_OUTPUT")]
+    output: PathBuf,
 }
 
 impl Artifacts {
@@ -46,10 +46,10 @@ impl Artifacts {
         let source = Source::read(&self.source)?;
         let session = Session::open(global).await?;
         let project = source.project(source.site(&session).await?)?;
-        let beside = self.source.toml.parent().unwrap_or_else(|| Path::new("")).to_owned();
+        let beside = source.artifacts.folder().parent().unwrap_or_else(|| Path::new("")).to_owned();
         let root = self.root.clone().unwrap_or(beside);
-        fs::create_dir_all(&self.to)
-            .wrap_err_with(|| Problem::new(format!("{} cannot be made", self.to.display())))?;
+        fs::create_dir_all(&self.output)
+            .wrap_err_with(|| Problem::new(format!("{} cannot be made", self.output.display())))?;
         let mut addresses = Map::new();
         let mut rows = Vec::new();
         for contract in &project.contracts {
@@ -60,19 +60,19 @@ impl Artifacts {
             }
             let name =
                 source.config.contracts.iter().find(|c| c.name == contract.name).map(|c| c.artifact.as_str());
-            let text = source.artifact_text(name.unwrap_or(&contract.name)).unwrap_or_default();
+            let text = source.artifacts.json(name.unwrap_or(&contract.name)).unwrap_or_default();
             addresses.insert(contract.name.clone(), entry(contract, &text)?);
             let file = format!("{}.input.json", contract.name);
             match input(&text, &root, &project) {
-                Ok(input) => write(&self.to.join(&file), &input)?,
+                Ok(input) => write(&self.output.join(&file), &input)?,
                 Err(why) => warn(format!("no {file}: {why}")),
             }
             rows.push(format!("{}  {}", contract.name, contract.address()));
         }
         let addresses = json!({ "chainId": project.site.chain_id, "contracts": addresses });
-        write(&self.to.join("addresses.json"), &addresses)?;
+        write(&self.output.join("addresses.json"), &addresses)?;
         session.format.print(&addresses, || {
-            format!("{}\n\n{}", rows.join("\n"), pairs([("written to", self.to.display().to_string())]))
+            format!("{}\n\n{}", rows.join("\n"), pairs([("written to", self.output.display().to_string())]))
         })
     }
 }

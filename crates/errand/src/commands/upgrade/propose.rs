@@ -4,7 +4,7 @@ use super::{
     content,
     order::{Order, Placing},
     project::{Project, Proposal, cap_text, chain_header, status_name},
-    terms::{Money, header_json, header_text},
+    terms::{Money, header_json, header_text, require_budget, warn_of_strangers},
 };
 use crate::{
     amount::{Eth, eth_text},
@@ -28,8 +28,8 @@ use std::path::PathBuf;
 /// executors find the actions there.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:
-  errand upgrade plan upgrade.toml --out vault-2.json
-  errand upgrade propose vault-2.json --account alice")]
+  errand upgrade plan upgrade.toml
+  errand upgrade propose upgrade.bundle.json --account alice")]
 pub(crate) struct Propose {
     /// The file that `errand upgrade plan` wrote
     #[arg(value_name = "BUNDLE")]
@@ -55,6 +55,7 @@ impl Propose {
             );
         }
         let header = chain_header(&published.header);
+        warn_of_strangers(&session, &header);
         note(header_text(&session, published.id, &header));
         let call = IChugSplashManager::proposeCall { header };
         let purpose = format!("propose the bundle {}", published.id);
@@ -173,7 +174,7 @@ impl Fund {
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   errand upgrade verify 0xbe12… upgrade.toml
-  errand upgrade approve 0xbe12… --manager 0x5FbD… --bundle vault-2.json \\
+  errand upgrade approve 0xbe12… --manager 0x5FbD… --bundle upgrade.bundle.json \\
       --account alice
   errand upgrade approve 0xbe12… --manager 0x5FbD… --calldata   # for a Safe")]
 pub(crate) struct Approve {
@@ -199,6 +200,8 @@ impl Approve {
         let published = content::of_proposal(&proposal, self.bundle.as_deref()).await?;
         let money = Money::of(&project, &proposal).await?;
         money.require_funded(&project, self.id)?;
+        require_budget(&project, &proposal).await?;
+        warn_of_strangers(&session, &proposal.header);
         warn_of_later(&project, self.id).await?;
         show(&session, &proposal, &published, &money);
         let call = IChugSplashManager::approveCall { bundleId: self.id, header: proposal.header.clone() };

@@ -183,6 +183,11 @@ impl Adopt {
                 let owner = owner.asking("the owner of the ProxyAdmin")?;
                 ("owner of the ProxyAdmin", owner, format!("transferOwnership({actor}) of {admin}"))
             }
+            Kind::Uups if !slot_address(session, self.proxy, ADMIN_SLOT).await?.is_zero() => {
+                return Err(Problem::new(format!("{} has an admin: it is no UUPS proxy", self.proxy))
+                    .hint("adopt it as `transparent`, or as `chugsplash` if it is a ChugSplashProxy")
+                    .into());
+            }
             Kind::Uups => match IOwned::new(self.proxy, session.provider.clone()).owner().call().await {
                 Ok(owner) => {
                     ("owner of the proxy", owner, format!("transferOwnership({actor}) of {}", self.proxy))

@@ -8,7 +8,7 @@ use crate::{
     amount::eth_text,
     cli::Global,
     commands::duration_text,
-    output::pairs,
+    output::{pairs, warn},
     problem::Problem,
     session::{Asking, Session},
 };
@@ -61,6 +61,34 @@ impl Money {
             project.address
         ))
         .into())
+    }
+}
+
+/// Refuses a budget that the manager would refuse at the present basefee.
+pub(crate) async fn require_budget(project: &Project<'_>, proposal: &Proposal) -> Result<()> {
+    let prices = prices(project, proposal).await?;
+    let (budget, Some(least)) = (proposal.header.budget, prices.least_budget) else { return Ok(()) };
+    if budget >= least {
+        return Ok(());
+    }
+    Err(Problem::new(format!(
+        "the budget of {} is too low: at a basefee of {} the manager wants {}",
+        eth_text(budget),
+        gwei(prices.basefee),
+        eth_text(least)
+    ))
+    .hint("wait for a lower basefee, or plan again with a higher caps.budget, and propose that")
+    .into())
+}
+
+/// Warns of strategies that the record of the deployment does not know.
+pub(crate) fn warn_of_strangers(session: &Session, h: &BundleHeader) {
+    for (what, strategy) in [("selection", h.ess), ("payment", h.eps)] {
+        if session.name_of(strategy).is_none() {
+            warn(format!(
+                "the {what} strategy {strategy} is none of the deployment's: read its code, as executors will"
+            ));
+        }
     }
 }
 

@@ -13,10 +13,7 @@ use crate::{
     problem::Problem,
     session::Session,
 };
-use alloy::{
-    eips::BlockId,
-    primitives::{B256, U256},
-};
+use alloy::primitives::{B256, U256};
 use clap::Args;
 use errand_bindings::IChugSplashManager::BundleHeader;
 use errand_bundle::{
@@ -66,15 +63,19 @@ impl Verify {
         let source = Source::read(&self.source)?;
         let session = Session::open(global).await?;
         let site = source.site(&session).await?;
+        let resolved = source.project(site)?;
         let project = Project::open(&session, site.manager).await?;
         let proposal = project.proposal(self.id).await?;
         let published = content::of_proposal(&proposal, self.bundle.as_deref()).await?;
         let info = project.info(proposal.id).await?;
         let status = project.status(proposal.id).await?;
         // What was executed has changed the chain: then the plan is made as of the proposal.
-        let at = if info.nextIndex.is_zero() { BlockId::latest() } else { BlockId::number(proposal.block) };
+        let at = match info.nextIndex.is_zero() {
+            true => session.head().await?,
+            false => session.block_head(proposal.block).await?,
+        };
         let progress = Progress::spinner("computing the actions");
-        let plan = source.plan(&session, &source.project(site)?, at).await?;
+        let plan = source.plan(&session, &resolved, &at).await?;
         let mut compared = compare(&source.config, &site, &proposal, &published, plan);
         let done = usize::try_from(info.nextIndex).unwrap_or(usize::MAX);
         compared.effects =

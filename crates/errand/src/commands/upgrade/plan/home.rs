@@ -1,13 +1,13 @@
 //! Where a project lives, and what is there.
 
-use super::super::project::{self, registry};
+use super::super::project::{self, ADMIN_SLOT, IMPLEMENTATION_SLOT, registry};
 use crate::{
     problem::Problem,
     session::{Asking, Session, rpc_problem},
 };
 use alloy::{
     eips::BlockId,
-    primitives::{Address, B256, U256, address, b256},
+    primitives::{Address, B256, U256, address},
     providers::Provider,
 };
 use errand_bindings::{
@@ -25,9 +25,6 @@ use eyre::{Result, WrapErr};
 use futures::{StreamExt, TryStreamExt, stream};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// ERC-1967's slots of the implementation and of the admin.
-const IMPLEMENTATION_SLOT: B256 = b256!("360894a13ba1a3210667c828492db98dca3e2076cc3735a920a3ca505d382bbc");
-const ADMIN_SLOT: B256 = b256!("b53127684a568b3173ae13b9f8a6016e243e63b6e8ee1178d6a717850b5d6103");
 /// What chains have at which a fee for data is taken outside the gas price: the OP stack's GasPriceOracle, ArbSys.
 const DATA_FEE_SIGNS: [Address; 2] = [
     address!("420000000000000000000000000000000000000F"),
@@ -162,7 +159,7 @@ impl Home {
     }
 }
 
-fn strategy(session: &Session, named: &Named) -> Result<Address> {
+pub(in super::super) fn strategy(session: &Session, named: &Named) -> Result<Address> {
     match named {
         Named::Address(address) => Ok(*address),
         Named::Name(name, place) => match session.deployment.contract(name) {

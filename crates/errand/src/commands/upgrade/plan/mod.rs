@@ -1,11 +1,12 @@
 //! `errand upgrade plan`: what an upgrade would do and cost, before anybody signs.
 
-mod artifacts;
-mod home;
+pub(super) mod artifacts;
+pub(super) mod home;
 mod layouts;
 mod rehearse;
 mod report;
 
+use super::source::{Source, SourceArgs};
 use crate::{
     cli::Global,
     output::Progress,
@@ -13,14 +14,16 @@ use crate::{
     problem::Problem,
     session::{Session, connect},
 };
-use alloy::{hex, primitives::Bytes, sol_types::SolValue};
+use alloy::{
+    hex,
+    primitives::{Address, Bytes},
+    sol_types::SolValue,
+};
 use artifacts::Artifacts;
 use clap::Args;
 use errand_bundle::{
-    config::{Config, ConfigError},
     file,
     plan::{self, PlanError},
-    project::Project,
 };
 use errand_sim::Fork;
 use eyre::{Report, Result, WrapErr};
@@ -28,11 +31,10 @@ use home::{Home, Known};
 use layouts::Layouts;
 use rehearse::Stage;
 use report::Planning;
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::PathBuf};
 
+/// Plan an upgrade: what it does, whether it succeeds, what it costs
+///
 /// Reads upgrade.toml and forge's artifacts, asks the chain what is there already, and plans what is left to do:
 /// first all deployments, then the switch, which writes storage, sets implementations and makes calls, all in one
 /// transaction. The whole bundle is rehearsed on the chain's present state by the manager's own code, from its
@@ -53,12 +55,8 @@ use std::{
 What the file may say: docs/upgrade-toml.md. The next steps: publish the bundle,
 errand upgrade propose, fund, approve.")]
 pub(crate) struct Plan {
-    /// What the upgrade is to do
-    #[arg(value_name = "FILE", default_value = "upgrade.toml")]
-    file: PathBuf,
-    /// forge's output. Default: `out` beside the nearest foundry.toml above the file
-    #[arg(long, value_name = "DIR", env = "ERRAND_ARTIFACTS")]
-    artifacts: Option<PathBuf>,
+    #[command(flatten)]
+    source: SourceArgs,
     /// forge's output of the version that is on the chain, for the storage layouts of what no plan recorded
     #[arg(long, value_name = "DIR", env = "ERRAND_PREVIOUS")]
     previous: Option<PathBuf>,
@@ -78,50 +76,41 @@ pub(crate) struct Plan {
 
 impl Plan {
     pub(crate) async fn run(&self, global: &Global) -> Result<()> {
-        let text = fs::read_to_string(&self.file).map_err(|error| {
-            Problem::new(format!("{} cannot be read: {error}", self.file.display()))
-                .hint("name the file; docs/upgrade-toml.md has a complete example")
-        })?;
-        let config = Config::parse(&text).map_err(|error| self.config_problem(&error))?;
+        let source = Source::read(&self.source)?;
         // Before a deployment is looked for, which would be that of another chain.
-        let chain_id = connect(global).await?.chain_id();
-        config.require_network(chain_id).map_err(|error| {
-            Problem::new(self.located(&error)).hint("point --rpc at a node of the file's chain")
-        })?;
+        source.require_network(connect(global).await?.chain_id())?;
         let session = Session::open(global).await?;
-        let artifacts = Artifacts::open(self.artifacts.as_deref(), &self.file)?;
+        let (file, config, artifacts) = (&source.path, &source.config, &source.artifacts);
         let previous =
-            self.previous.as_deref().map(|folder| Artifacts::open(Some(folder), &self.file)).transpose()?;
-
-        let home = Home::find(&session, &config).await?;
-        let project = Project::new(&config, home.site, &|name| artifacts.json(name));
-        artifacts.require_clear()?;
-        let project = project.map_err(|error| self.config_problem(&error))?;
+            self.previous.as_deref().map(|folder| Artifacts::open(Some(folder), file)).transpose()?;
+        let home = Home::find(&session, config).await?;
+        let project = source.project(home.site)?;
 
         let progress = Progress::spinner("asking what is on the chain");
         let mut simulator = simulator(&session, self.fork).await?;
         let known = Known::ask(&session, simulator.head(), &plan::questions(&project)).await?;
         home.require_ours(&session, &project, &known).await?;
-        let plan = plan::plan(&project, &proxy_code(&home)?, &known).map_err(|error| plan_problem(&error))?;
+        let plan = plan::plan(&project, &proxy_code(home.site.actor)?, &known)
+            .map_err(|error| plan_problem(&error))?;
         drop(progress);
 
         let layouts = Layouts {
             session: &session,
-            config: &config,
+            config,
             project: &project,
-            artifacts: &artifacts,
+            artifacts,
             previous: previous.as_ref(),
             unchecked: &self.unchecked_storage,
-            file: &self.file,
+            file,
         };
         let compared = layouts.check(&plan.checks).await?;
         let names: Vec<&str> = config.contracts.iter().map(|contract| contract.artifact.as_str()).collect();
-        let stage = Stage { home: &home, plan: &plan, artifacts: &artifacts, names };
+        let stage = Stage { home: &home, plan: &plan, artifacts, names };
         let uri = self.uri.as_deref().unwrap_or(&config.project.uri);
         let (bundle, measured) = stage.bundle(&mut simulator, &config.caps, uri).await?;
         let rehearsed = stage.rehearse(&mut simulator, &bundle).await?;
 
-        let output = self.output.clone().unwrap_or_else(|| self.file.with_extension("bundle.json"));
+        let output = self.output.clone().unwrap_or_else(|| file.with_extension("bundle.json"));
         let written = file::write(&bundle).wrap_err("the bundle cannot be written")?;
         fs::write(&output, format!("{written}\n"))
             .wrap_err_with(|| Problem::new(format!("{} cannot be written", output.display())))?;
@@ -138,18 +127,6 @@ impl Plan {
         };
         session.format.print(&planning.json(), || planning.text())
     }
-
-    fn located(&self, error: &ConfigError) -> String {
-        located(&self.file, error)
-    }
-
-    fn config_problem(&self, error: &ConfigError) -> Report {
-        Problem::new(self.located(error)).hint("docs/upgrade-toml.md says what the file may say").into()
-    }
-}
-
-fn located(file: &Path, error: &ConfigError) -> String {
-    format!("{}, {error}", file.display())
 }
 
 fn plan_problem(error: &PlanError) -> Report {
@@ -166,8 +143,8 @@ fn plan_problem(error: &PlanError) -> Report {
 }
 
 /// Creation code of ChugSplashProxy, with the actor as its admin.
-fn proxy_code(home: &Home) -> Result<Bytes> {
+pub(super) fn proxy_code(actor: Address) -> Result<Bytes> {
     let mut code = hex::decode(errand_bindings::CHUG_SPLASH_PROXY_CODE.trim()).wrap_err("ChugSplashProxy")?;
-    code.extend(home.site.actor.abi_encode());
+    code.extend(actor.abi_encode());
     Ok(code.into())
 }

@@ -248,6 +248,9 @@ impl Planning<'_> {
                 layouts.display()
             ));
         }
+        if self.home.project.unregistered.is_some() {
+            lines.push("Create the manager before it is proposed: errand upgrade register".into());
+        }
         if self.bundle.header.uri.is_empty() {
             lines.push(
                 "No uri says where the bundle is published: executors cannot find it. Plan again with --uri"

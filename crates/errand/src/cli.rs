@@ -145,6 +145,22 @@ mod tests {
     }
 
     #[test]
+    fn every_group_of_commands_is_documented() {
+        let page = include_str!("../../../docs/cli.md");
+        let table: Vec<_> = page.lines().filter(|line| line.starts_with("| `errand ")).collect();
+        for group in Cli::command().get_subcommands() {
+            let rows = table.iter().filter(|row| row.contains(&format!("`errand {}", group.get_name())));
+            let rows = rows.copied().collect::<Vec<_>>().join("\n");
+            assert!(!rows.is_empty(), "{} has no row", group.get_name());
+            for command in group.get_subcommands() {
+                // `errand request list` / `show ID`: the group is said once
+                let names = [format!(" {}", command.get_name()), format!("`{}", command.get_name())];
+                assert!(names.iter().any(|name| rows.contains(name)), "{} has no row", command.get_name());
+            }
+        }
+    }
+
+    #[test]
     fn every_option_is_an_environment_variable_too() {
         each(&Cli::command(), &mut |command| {
             let named =

@@ -174,8 +174,8 @@ impl Fund {
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   errand upgrade verify 0xbe12… upgrade.toml
-  errand upgrade approve 0xbe12… --manager 0x5FbD… --bundle upgrade.bundle.json \\
-      --account alice
+  errand upgrade approve 0xbe12… --manager 0x5FbD… \\
+      --bundle upgrade.bundle.json --account alice
   errand upgrade approve 0xbe12… --manager 0x5FbD… --calldata   # for a Safe")]
 pub(crate) struct Approve {
     /// The bundle's id

@@ -49,8 +49,8 @@ use std::{fs, path::PathBuf};
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   forge build && errand upgrade plan
-  errand upgrade plan upgrades/vault-2.toml --uri https://example.org/vault-2.json
-  errand upgrade plan --previous ../vault-1/out       storage layouts are not recorded yet
+  errand upgrade plan vault-2.toml --uri https://example.org/vault-2.json
+  errand upgrade plan --previous ../vault-1/out    layouts are not recorded yet
 
 What the file may say: docs/upgrade-toml.md. The next steps: publish the bundle,
 errand upgrade propose, fund, approve.")]

@@ -104,6 +104,8 @@ pub struct Bundles {
     refusals: HashMap<B256, Refusal>,
     failures: HashMap<B256, (u32, u64)>,
     heads: VecDeque<BlockHead>,
+    /// Unix times of the blocks before those.
+    past: Vec<u64>,
     /// Work of mined transactions that may be given free.
     releases: Vec<(IntentId, WorkId)>,
     changed: BTreeSet<B256>,
@@ -111,7 +113,7 @@ pub struct Bundles {
 }
 
 impl Bundles {
-    /// The work source for a book at `head`.
+    /// The work source for a book at `head`, before which there were blocks at such times.
     pub fn new(
         chain_id: u64,
         contracts: BundleContracts,
@@ -119,6 +121,7 @@ impl Bundles {
         journal: Journal,
         book: BundleBook,
         head: BlockHead,
+        past: Vec<u64>,
     ) -> Self {
         Self {
             chain_id,
@@ -131,6 +134,7 @@ impl Bundles {
             refusals: HashMap::default(),
             failures: HashMap::default(),
             heads: VecDeque::from([head]),
+            past,
             releases: Vec::new(),
             changed: BTreeSet::new(),
             told: HashMap::default(),
@@ -154,6 +158,7 @@ impl Bundles {
                 self.heads.push_back(*head);
                 if self.heads.len() > HEADS {
                     self.heads.pop_front();
+                    self.past.clear();
                 }
                 self.book.apply(head, logs)?;
             }
@@ -180,9 +185,10 @@ impl Bundles {
 
     /// Seconds between blocks: the median, which a pause of the chain does not move.
     fn interval(&self) -> u64 {
-        let pairs = self.heads.iter().zip(self.heads.iter().skip(1));
-        let mut intervals: Vec<_> =
-            pairs.map(|(before, after)| after.timestamp.saturating_sub(before.timestamp)).collect();
+        let times: Vec<_> =
+            self.past.iter().copied().chain(self.heads.iter().map(|head| head.timestamp)).collect();
+        let pairs = times.iter().zip(times.iter().skip(1));
+        let mut intervals: Vec<_> = pairs.map(|(before, after)| after.saturating_sub(*before)).collect();
         intervals.sort_unstable();
         match intervals.get(intervals.len() / 2) {
             Some(median) if intervals.len() > 2 => (*median).max(1),

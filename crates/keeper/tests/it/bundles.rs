@@ -53,7 +53,12 @@ async fn of_two_keepers_one_does_the_work_and_the_other_spends_nothing() {
 }
 
 /// Approves a bundle of several transactions, and has a keeper execute some of them, block by block.
-async fn begun(market: &Market, project: &mut Project<'_>, keeper: &Running, wish: Wish) -> Bundle {
+pub(crate) async fn begun(
+    market: &Market,
+    project: &mut Project<'_>,
+    keeper: &Running,
+    wish: Wish,
+) -> Bundle {
     let bundle = project.approve(&project.upgrade(24, 3_000), wish).await;
     market.stage.anvil.set_automine(false).await.unwrap();
     for _ in 0..20 {

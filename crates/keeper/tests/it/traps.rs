@@ -1,6 +1,7 @@
 //! Bundles that would cost a keeper more than they bring: it does not claim them, and says why.
 
 use crate::{
+    bundles::begun,
     common::{SWITCH, until},
     market::{BOND, GWEI, Market, Project, Wish, refused},
 };
@@ -135,6 +136,28 @@ async fn strange_strategies_are_taken_part_in_only_when_the_operator_trusts_them
     keeper.stop().await;
     assert!(market.lock(&pays, &paid_strangely).await.executor.is_zero());
     assert!(market.lock(&selects, &selected_strangely).await.executor.is_zero());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_strange_strategy_says_of_bonds_and_turns_moves_nothing() {
+    let market = Market::open().await;
+    let folder = tempdir().unwrap();
+    market.strange("SimpleLockESS", STRANGE_ESS).await;
+    let mut project = market.project(1).await;
+    project.site.ess = STRANGE_ESS;
+    let trusting = BundlePolicy { allowed_strategies: vec![STRANGE_ESS], ..Default::default() };
+    let keeper = market.keeper_with(1, folder.path(), trusting, 6_000_000);
+    let bundle = begun(&market, &mut project, &keeper, Wish::default()).await;
+    keeper.stop().await;
+    market.stage.anvil.mine(1).await.unwrap();
+    let (nonce, done) = (market.nonce(1).await, project.info(&bundle).await.nextIndex);
+
+    // It has the lock there, or so the strategy says: not a reason for who does not trust it.
+    let keeper = market.keeper_with(1, folder.path(), BundlePolicy::default(), 6_000_000);
+    refused(&keeper, &bundle, |why| matches!(why, Hindrance::UnknownStrategy { .. })).await;
+    market.stage.mine_and_see(&keeper, 2).await;
+    keeper.stop().await;
+    assert_eq!((market.nonce(1).await, project.info(&bundle).await.nextIndex), (nonce, done));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -65,10 +65,6 @@ impl Judge<'_> {
             let plan = self.duty(simulator, entry.id, step, ess, &call, NOTE_GAS, bond).await?;
             return Ok(plan.ok_or(congested));
         }
-        if lock.is_none() {
-            // The work is open: whether to begin is judged as for a claim.
-            go_on!(self.trusts(simulator, entry).await?);
-        }
         let Content::Here(leaves) = content else { return Ok(Err(no_content(content))) };
         let batches = go_on!(self.batches(facts, leaves));
         let Some(batch) = batches.first() else { return Ok(Err(no_content(content))) };

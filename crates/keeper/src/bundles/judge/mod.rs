@@ -175,7 +175,12 @@ impl Judge<'_> {
         content: &Content,
     ) -> Result<Finding, SimulatorError> {
         let executor = self.policy.executor;
-        if let Some(plan) = self.due(simulator, entry, facts).await? {
+        // What a stranger's strategy says is no reason to send anything: neither that it owes a bond, nor that it
+        // has selected this executor.
+        let trusted = self.trusts(simulator, entry).await?;
+        if trusted.is_ok()
+            && let Some(plan) = self.due(simulator, entry, facts).await?
+        {
             return Ok(Finding::Act(Box::new(plan)));
         }
         let is_over = matches!(facts.info.status, Status::COMPLETED | Status::FAILED | Status::CANCELLED);
@@ -184,6 +189,9 @@ impl Judge<'_> {
         }
         if facts.info.status != Status::APPROVED {
             return Ok(Finding::Wait(Hindrance::Status { status: status_name(facts.info.status) }));
+        }
+        if let Err(hindrance) = trusted {
+            return Ok(Finding::Wait(hindrance));
         }
         let found = match (facts.holder, &facts.lock) {
             (Holder::Ours, lock) => {

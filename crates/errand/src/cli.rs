@@ -97,6 +97,9 @@ pub(crate) enum Command {
     /// Execute others' calls and be paid
     #[command(subcommand)]
     Keeper(commands::keeper::Command),
+    /// Upgrade a project by a bundle that executors carry out
+    #[command(subcommand)]
+    Upgrade(commands::upgrade::Command),
     /// Show the chain, its contracts and what is outstanding
     Status(commands::status::Status),
 }
@@ -110,6 +113,7 @@ impl Cli {
             Command::Stake(command) => command.run(global).await,
             Command::Auto(command) => command.run(global).await,
             Command::Keeper(command) => command.run(global).await,
+            Command::Upgrade(command) => command.run(global).await,
             Command::Status(command) => command.run(global).await,
         }
     }

@@ -10,7 +10,7 @@ use crate::{
     recorder::Recorder,
     stage::{Stage, WatchedCall},
 };
-use alloy::primitives::{Address, Selector};
+use alloy::primitives::{Address, Bytes, Selector};
 use revm::{
     Context, Journal, MainnetEvm,
     bytecode::opcode,
@@ -107,7 +107,7 @@ pub(crate) struct Frames<'m, 's> {
 
 impl<'s> Frames<'_, 's> {
     pub(crate) fn on(stage: &'s Stage) -> Self {
-        let director = Director { stage, open: Vec::new(), watched: Vec::new() };
+        let director = Director { stage, open: Vec::new(), watched: Vec::new(), refusal: None };
         Self { machine: PhantomData, director: Some(director) }
     }
 
@@ -124,6 +124,8 @@ struct Director<'s> {
     /// One for each frame that has not ended; the function and the gas of one that is watched.
     open: Vec<Option<(Selector, u64)>>,
     watched: Vec<WatchedCall>,
+    /// What the last constructor reverted with since a watched call began.
+    refusal: Option<Bytes>,
 }
 
 impl Director<'_> {
@@ -139,6 +141,9 @@ impl Director<'_> {
             && call.target_address == stage.watched
             && stage.callers.contains(&call.caller);
         self.open.push(is_watched.then_some((selector, call.gas_limit)));
+        if is_watched {
+            self.refusal = None;
+        }
         let answer = stage.answer.as_ref()?;
         if call.target_address != answer.contract || selector != answer.selector {
             return None;
@@ -154,10 +159,17 @@ impl Director<'_> {
 
     /// The frame that started last ends.
     fn end(&mut self, result: &FrameResult) {
-        let Some(Some((selector, limit))) = self.open.pop() else { return };
+        let ended = self.open.pop().flatten();
+        if let FrameResult::Create(created) = result
+            && !created.result.result.is_ok()
+        {
+            self.refusal = Some(created.result.output.clone());
+        }
+        let Some((selector, limit)) = ended else { return };
         let used = limit.saturating_sub(result.gas().remaining());
         let succeeded = result.instruction_result().is_ok();
-        self.watched.push(WatchedCall { selector, limit, used, succeeded });
+        let refusal = self.refusal.take();
+        self.watched.push(WatchedCall { selector, limit, used, succeeded, refusal });
     }
 }
 

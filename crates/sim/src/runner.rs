@@ -122,6 +122,9 @@ impl<'m> Runner<'m> {
         let block = self.machine.ctx.block.clone();
         let (cfg_mut, mut included) = (&mut self.machine.ctx.cfg, true);
         (cfg_mut.disable_eip3607, cfg_mut.disable_base_fee) = (true, true);
+        if stage.is_unlimited {
+            (cfg_mut.disable_block_gas_limit, cfg_mut.tx_gas_limit_cap) = (true, Some(u64::MAX));
+        }
         let mut played = Vec::with_capacity(acts.len());
         for act in acts {
             if !included {

@@ -24,6 +24,8 @@ pub struct Stage {
     pub callers: Vec<Address>,
     /// An answer that is given instead of a contract's own.
     pub answer: Option<Answer>,
+    /// Whether a transaction may have more gas than the rules allow, and a block too.
+    pub is_unlimited: bool,
 }
 
 /// What a contract answers to one of its functions. Its code is not touched, so that its hash stays.
@@ -40,7 +42,7 @@ pub struct Answer {
 }
 
 /// A call that was measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WatchedCall {
     /// The function.
     pub selector: Selector,
@@ -50,6 +52,8 @@ pub struct WatchedCall {
     pub used: u64,
     /// Whether it returned.
     pub succeeded: bool,
+    /// What the last constructor in it that failed reverted with. CREATE3 does not pass that on.
+    pub refusal: Option<Bytes>,
 }
 
 /// A transaction that was rehearsed.

@@ -13,4 +13,5 @@ mod chain;
 mod keeper;
 mod requests;
 mod stake;
+mod upgrade_plan;
 mod warnings;

@@ -31,6 +31,10 @@ const AROUND_GAS: u64 = 3_000_000;
 const MEASURING_GAS: u64 = 15_000_000;
 /// What is taken from that for a byte of the action's data.
 const MEASURING_GAS_PER_BYTE: u64 = 30;
+/// Gas of a byte of call data at most (EIP-7623).
+const CALL_DATA_GAS: u64 = 40;
+/// Gas for one more upgrade of a proxy.
+const PROBE_GAS: u64 = 2_000_000;
 /// Gas of a selection strategy's view at most, as the managers have it.
 const ESS_GAS: u64 = 200_000;
 /// A price per gas that every node takes, in what is made up.
@@ -102,10 +106,12 @@ pub struct Transaction {
 pub struct Failure {
     /// The action's index.
     pub index: usize,
-    /// What it reverted with.
+    /// What it reverted with; of a DEPLOY, what its constructor did.
     pub reason: Bytes,
     /// Why it was stopped, if it was the whole transaction that was.
     pub halt: Option<HaltReason>,
+    /// The accounts that it used, as far as it was measured: one that has no code yet may be what it lacks.
+    pub touched: Vec<Address>,
     /// What the next action would cost at most, in wei, where the budget is short of it.
     pub needed: Option<U256>,
 }
@@ -171,7 +177,9 @@ pub enum RehearsalError {
 }
 
 impl Rehearsal {
-    /// Measures the actions of a plan: each cold, in a transaction of its own, on what the ones before it left.
+    /// Measures the actions of a plan, each on what the ones before it left: deployments cold, each in a transaction of
+    /// its own; the switch as the one frame that it is going to be, since what the actor remembers for a rollback
+    /// begins anew with each.
     pub async fn measure(
         &self,
         simulator: &mut Simulator,
@@ -197,23 +205,29 @@ impl Rehearsal {
         for index in 0..totals.deploys {
             script.push("", self.execute(call_data(id, &actions, &tree, index, 1), TX_GAS_CAP));
         }
-        for (index, action) in actions.iter().enumerate().skip(totals.deploys) {
-            script.push("", self.switch_alone(id, index, action));
+        let switch = actions.get(totals.deploys..).unwrap_or_default();
+        if !switch.is_empty() {
+            script.push("", self.switch(id, totals.deploys, switch));
         }
-        let (played, _) = self.play(simulator, script, selected).await?;
+        let (played, _) = self.play(simulator, script, selected, true).await?;
 
-        let mut measured = Vec::with_capacity(actions.len());
-        for (index, (action, played)) in actions.iter().zip(&played).enumerate() {
+        for (index, played) in played.iter().enumerate() {
             if let Some(failure) = failure(index, played)? {
-                return Ok(Measuring::Fails(failure));
+                let accounts = played.run.reads.accounts().iter();
+                let touched = accounts.filter_map(|(id, _)| simulator.mirror().address_of(*id)).collect();
+                return Ok(Measuring::Fails(Failure { touched, ..failure }));
             }
-            let frame = frames(played).next().unwrap_or_default();
+        }
+        let (deployed, switched) = played.split_at(totals.deploys.min(played.len()));
+        let alone = deployed.iter().map(|played| (frames(played).next(), played.run.outcome.gas_used()));
+        let together = switched.iter().flat_map(frames).map(|frame| (Some(frame), None));
+        let mut measured = Vec::with_capacity(actions.len());
+        for (index, (action, (frame, receipt))) in actions.iter().zip(alone.chain(together)).enumerate() {
+            let frame = frame.unwrap_or_default();
             let outside = outside_gas(action, tree.proof(index).map_or(0, |proof| proof.len()));
-            let mut share = frame.saturating_add(outside);
-            if index < totals.deploys {
-                // A transaction of this action alone must not cost more than it is paid.
-                share = share.max(played.run.outcome.gas_used().unwrap_or(0).saturating_sub(tx_overhead));
-            }
+            // A transaction of a deployment alone must not cost more than it is paid.
+            let least = receipt.unwrap_or_default().saturating_sub(tx_overhead);
+            let share = frame.saturating_add(outside).max(least);
             measured.push(Measured { frame, share });
         }
         Ok(Measuring::Measured(measured))
@@ -236,10 +250,10 @@ impl Rehearsal {
         }
         for (proxy, implementation) in proxies {
             let again = Step::SetImplementation { implementation: *implementation };
-            let action = again.to_action(*proxy, MEASURING_GAS);
-            script.push("", self.switch_alone(B256::ZERO, 0, &action));
+            let action = again.to_action(*proxy, PROBE_GAS);
+            script.push("", self.switch(B256::ZERO, 0, &[action]));
         }
-        let (played, selection) = self.play(simulator, script, selected).await?;
+        let (played, selection) = self.play(simulator, script, selected, false).await?;
         let (executed, upgraded) = played.split_at(bundle.batches.len().min(played.len()));
         let mut rehearsed = read(selection, &bundle.batches, executed)?;
         if rehearsed.failure.is_none() {
@@ -267,7 +281,7 @@ impl Rehearsal {
             let data = call_data(id, actions, tree, batch.first, batch.count);
             script.push("", self.execute(data, batch.gas));
         }
-        let (played, selection) = self.play(simulator, script, selected).await?;
+        let (played, selection) = self.play(simulator, script, selected, false).await?;
         read(selection, batches, &played)
     }
 
@@ -340,6 +354,7 @@ impl Rehearsal {
         simulator: &mut Simulator,
         mut script: Script,
         selected: Selected,
+        is_unlimited: bool,
     ) -> Result<(Vec<Played>, Selection), RehearsalError> {
         let mut selected = selected;
         loop {
@@ -347,6 +362,7 @@ impl Rehearsal {
                 watched: self.site.actor,
                 callers: vec![self.site.manager, self.site.actor],
                 answer: matches!(selected, Selected::Assume).then(|| self.made_up()),
+                is_unlimited,
             };
             let mut played = simulator.rehearse(&script.acts, &stage).await?;
             let setup = script.steps.iter().take_while(|step| !step.is_empty()).count();
@@ -405,22 +421,25 @@ impl Rehearsal {
         Act { call, block: self.block, credit: U256::from(price).saturating_mul(U256::from(gas_limit)) }
     }
 
-    /// An action of the switch as the manager would have it done, if it were the only one.
-    fn switch_alone(&self, id: B256, index: usize, action: &Action) -> Act {
-        let value = match action.step() {
-            Ok(Step::Call { value, .. }) => value,
-            _ => U256::ZERO,
-        };
+    /// These actions of the switch as the manager would have them done, if they were all of it.
+    fn switch(&self, id: B256, first: usize, actions: &[Action]) -> Act {
+        let value = actions.iter().fold(U256::ZERO, |sum, action| match action.step() {
+            Ok(Step::Call { value, .. }) => sum.saturating_add(value),
+            _ => sum,
+        });
         let switch = IProjectActor::switchOverCall {
             bundleId: id,
-            firstIndex: U256::from(index),
+            firstIndex: U256::from(first),
             skip: U256::ZERO,
             ess: self.site.ess,
             eps: self.site.eps,
-            actions: vec![bound_action(action)],
+            actions: actions.iter().map(bound_action).collect(),
         };
         let act = self.around(self.site.manager, self.site.actor, &switch, value);
-        Act { call: CallSpec { gas_limit: TX_GAS_CAP, ..act.call }, ..act }
+        // Each is forwarded all of its gas, whatever the ones before it used.
+        let around = AROUND_GAS.saturating_add(CALL_DATA_GAS.saturating_mul(act.call.data.len() as u64));
+        let gas_limit = actions.iter().fold(around, |sum, action| sum.saturating_add(action.gas));
+        Act { call: CallSpec { gas_limit, ..act.call }, ..act }
     }
 
     /// A transaction of anybody, who is given what he sends along.
@@ -513,11 +532,14 @@ fn frames(played: &Played) -> impl Iterator<Item = u64> {
 
 /// Why a transaction that begins with `first` does not do all that it should.
 fn failure(first: usize, played: &Played) -> Result<Option<Failure>, RehearsalError> {
-    let failure = |index, reason| Failure { index, reason, halt: None, needed: None };
+    let failure = |index, reason| Failure { index, reason, halt: None, touched: Vec::new(), needed: None };
+    let refusal =
+        played.watched.iter().rev().find(|call| !call.succeeded).and_then(|call| call.refusal.clone());
     Ok(match &played.run.outcome {
         Outcome::Success { logs, .. } => logs.iter().find_map(|log| {
             if let Ok(event) = IChugSplashManager::BundleStalled::decode_log(log) {
-                return Some(failure(event.index.saturating_to(), event.reason.clone()));
+                let reason = refusal.clone().unwrap_or_else(|| event.reason.clone());
+                return Some(failure(event.index.saturating_to(), reason));
             }
             let event = IChugSplashManager::BudgetExhausted::decode_log(log).ok()?;
             Some(Failure { needed: Some(event.needed), ..failure(first, Bytes::new()) })

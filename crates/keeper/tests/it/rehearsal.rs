@@ -184,7 +184,7 @@ impl Place {
                 .logs()
                 .iter()
                 .find_map(|log| IChugSplashManager::ActionsExecuted::decode_log(&log.inner).ok());
-            let executed = executed.expect("it executes");
+            let executed = executed.unwrap();
             assert_eq!(executed.count, U256::from(batch.count));
             // Balances that are new to an executor differ by the price of a fresh account at most.
             let difference = receipt.gas_used.abs_diff(expected.gas_used);
@@ -346,6 +346,7 @@ async fn what_fails_is_named_with_its_reason() {
         rehearsal.measure(&mut simulator, &place.project(false), &planned, 160_000).await.unwrap();
     let Measuring::Fails(failure) = measuring else { panic!("{measuring:?}") };
     assert_eq!((failure.index, failure.reason.as_ref()), (1, nope.as_slice()));
+    assert!(failure.touched.contains(&REFUSING), "{failure:?}");
 
     let planned =
         [place.deploy("fine", 10), call(Address::repeat_byte(0xcc), 1, &[]), call(REFUSING, 0, &[1])];

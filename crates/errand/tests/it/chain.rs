@@ -76,7 +76,7 @@ impl Chain {
             deployment.script(&anvil, "script/DeployExamples.s.sol").await.unwrap();
             (anvil, deployment)
         });
-        let chain = Self { runtime, anvil, deployment, home: TempDir::new().unwrap() };
+        let chain = Self::of(runtime, anvil, deployment);
         for index in 1..10 {
             let value = U256::from(1_000) * U256::from(10).pow(U256::from(18));
             chain.transact(
@@ -86,6 +86,25 @@ impl Chain {
             );
         }
         chain
+    }
+
+    /// A chain of the test's own with the contracts for upgrades instead of the examples.
+    pub(crate) fn with_upgrades() -> Self {
+        let runtime = Runtime::new().unwrap();
+        let (anvil, deployment) = runtime.block_on(async {
+            // Scripts wait for blocks that an instantly mining node made before they looked.
+            let anvil = Anvil::builder().block_time(1.0).spawn().await.unwrap();
+            let mut deployment = Deployment::run(&anvil).await.unwrap();
+            deployment.script(&anvil, "script/DeployChugSplash.s.sol").await.unwrap();
+            let _: () = anvil.call("anvil_setIntervalMining", [0]).await.unwrap();
+            anvil.set_automine(true).await.unwrap();
+            (anvil, deployment)
+        });
+        Self::of(runtime, anvil, deployment)
+    }
+
+    fn of(runtime: Runtime, anvil: Anvil, deployment: Deployment) -> Self {
+        Self { runtime, anvil, deployment, home: TempDir::new().unwrap() }
     }
 
     /// A chain that tests share which neither move its clock nor stake.
@@ -130,10 +149,26 @@ impl Chain {
 
     /// Calls a contract from one of the node's accounts, without the binary.
     pub(crate) fn transact(&self, from: u32, to: Address, call: &impl SolCall) {
-        let transaction =
-            TransactionRequest::default().from(self.account(from)).to(to).input(call.abi_encode().into());
+        self.pay(from, to, call, U256::ZERO);
+    }
+
+    /// The same with so many wei.
+    pub(crate) fn pay(&self, from: u32, to: Address, call: &impl SolCall, value: U256) {
+        let transaction = TransactionRequest::default()
+            .from(self.account(from))
+            .to(to)
+            .value(value)
+            .input(call.abi_encode().into());
         let receipt = self.block_on(self.anvil.send(transaction)).unwrap();
         assert!(receipt.status(), "{receipt:?}");
+    }
+
+    /// What a transaction of one of the node's accounts would give.
+    pub(crate) fn call_as<C: SolCall>(&self, from: u32, to: Address, call: &C) -> C::Return {
+        let transaction =
+            TransactionRequest::default().from(self.account(from)).to(to).input(call.abi_encode().into());
+        let answer = self.block_on(async { self.anvil.provider().call(transaction).await }).unwrap();
+        C::abi_decode_returns(&answer).unwrap()
     }
 
     /// Asks a contract.

@@ -7,7 +7,7 @@ use crate::{
 };
 use alloy::{
     eips::BlockId,
-    primitives::{Address, B256, U256, address, b256},
+    primitives::{Address, B256, U256, b256},
     providers::Provider,
 };
 use errand_bindings::{
@@ -19,7 +19,7 @@ use errand_bundle::{
     plan::{Existing, Questions},
     project::{Contract, Project, Site},
 };
-use errand_keeper::bundles::rehearsal;
+use errand_keeper::bundles::{rehearsal, takes_data_fee};
 use errand_types::BlockHead;
 use eyre::{Result, WrapErr};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -28,11 +28,6 @@ use std::collections::{BTreeMap, BTreeSet};
 /// ERC-1967's slots of the implementation and of the admin.
 const IMPLEMENTATION_SLOT: B256 = b256!("360894a13ba1a3210667c828492db98dca3e2076cc3735a920a3ca505d382bbc");
 const ADMIN_SLOT: B256 = b256!("b53127684a568b3173ae13b9f8a6016e243e63b6e8ee1178d6a717850b5d6103");
-/// What chains have at which a fee for data is taken outside the gas price: the OP stack's GasPriceOracle, ArbSys.
-const DATA_FEE_SIGNS: [Address; 2] = [
-    address!("420000000000000000000000000000000000000F"),
-    address!("0000000000000000000000000000000000000064"),
-];
 /// Questions that a node is asked at a time.
 const AT_A_TIME: usize = 16;
 
@@ -86,11 +81,8 @@ impl Home {
         let user_bond = terms.userBond().call().await.asking("the user bond")?;
         let tx_overhead: U256 = terms.txOverhead().call().await.asking("the overhead of transactions")?;
         let payment = IExecutorPaymentTerms::new(eps, session.provider.clone());
-        let mut takes_data_fee = false;
-        for sign in DATA_FEE_SIGNS {
-            let code = session.provider.get_code_at(sign).await;
-            takes_data_fee |= !code.map_err(|error| rpc_problem("code", &error))?.is_empty();
-        }
+        let takes_data_fee =
+            takes_data_fee(&session.endpoint).await.map_err(|error| rpc_problem("code", &error))?;
         Ok(Self {
             site: Site {
                 chain_id: session.endpoint.chain_id(),

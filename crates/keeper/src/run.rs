@@ -180,7 +180,8 @@ impl Keeper {
         let journal = Some(&self.journal);
         let book = bundles::sync::sync_bundles(&self.endpoint, contracts, journal, head, progress).await?;
         tracing::info!(bundles = book.iter().count(), "the bundles are complete");
+        let past = bundles::sync::past_times(&self.endpoint, head).await?;
         let (contracts, policy, journal) = (contracts.clone(), policy.clone(), self.journal.clone());
-        Ok(Some(Bundles::new(self.endpoint.chain_id(), contracts, policy, journal, book, *head)))
+        Ok(Some(Bundles::new(self.endpoint.chain_id(), contracts, policy, journal, book, *head, past)))
     }
 }

@@ -11,6 +11,7 @@
 mod bad_input;
 mod chain;
 mod keeper;
+mod keeper_bundles;
 mod requests;
 mod stake;
 mod upgrade;

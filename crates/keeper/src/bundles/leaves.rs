@@ -85,6 +85,8 @@ pub enum Content {
     Here(Arc<Leaves>),
 }
 
+/// Files with the bundles that they are of.
+type Unkept = Arc<Mutex<Vec<(Entry, Vec<u8>)>>>;
 type Shared = Arc<Mutex<HashMap<B256, Content>>>;
 
 /// Fetches files in the background; nothing waits for them.
@@ -92,7 +94,7 @@ type Shared = Arc<Mutex<HashMap<B256, Content>>>;
 pub struct Library {
     contents: Shared,
     /// Files that came and that the journal does not have.
-    unkept: Arc<Mutex<Vec<(Entry, Vec<u8>)>>>,
+    unkept: Unkept,
     tasks: JoinSet<()>,
     slots: Arc<tokio::sync::Semaphore>,
     arrived: Arc<Notify>,

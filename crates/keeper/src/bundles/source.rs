@@ -1,5 +1,7 @@
 //! Bundles as work of a keeper: everything that the session needs, in one place.
 
+mod flights;
+
 use super::{
     book::{BundleBook, Entry},
     contracts::{BundleContracts, BundlePolicy},
@@ -15,10 +17,10 @@ use crate::{
     simulator::{Job, Simulator, SimulatorError},
 };
 use alloy::primitives::{Address, B256, U256, keccak256, map::HashMap};
-use errand_journal::{Batch as Records, Intent, IntentId, IntentState, Journal};
+use errand_journal::{Batch as Records, IntentId, Journal};
 use errand_sim::Outcome;
-use errand_submit::{Event, SubmitError, TxRequest, Update};
-use errand_types::{BlockDelta, BlockHead, CallSpec, WorkId, WorkKind};
+use errand_types::{BlockDelta, BlockHead, CallSpec, WorkId};
+use flights::Flight;
 use serde::Serialize;
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -57,20 +59,6 @@ pub struct BundleReport {
     pub balance: Option<crate::pricing::Balance>,
 }
 
-/// A transaction of a bundle that is under way.
-#[derive(Clone, Debug)]
-struct Flight {
-    work: Vec<WorkId>,
-    /// `None` where only the journal knows it.
-    call: Option<CallSpec>,
-    is_pending: bool,
-    /// Given back to be taken anew: its work is free although it is not final.
-    is_released: bool,
-    bond: U256,
-    /// It is not mined at a higher base fee: then it costs nothing, and fails at nothing.
-    max_gas_price: u128,
-}
-
 /// Why a bundle was refused, and as of when.
 #[derive(Clone, Debug)]
 struct Refusal {
@@ -104,6 +92,8 @@ pub struct Bundles {
     refusals: HashMap<B256, Refusal>,
     failures: HashMap<B256, (u32, u64)>,
     heads: VecDeque<BlockHead>,
+    /// Unix times of the blocks before those.
+    past: Vec<u64>,
     /// Work of mined transactions that may be given free.
     releases: Vec<(IntentId, WorkId)>,
     changed: BTreeSet<B256>,
@@ -111,7 +101,7 @@ pub struct Bundles {
 }
 
 impl Bundles {
-    /// The work source for a book at `head`.
+    /// The work source for a book at `head`, before which there were blocks at such times.
     pub fn new(
         chain_id: u64,
         contracts: BundleContracts,
@@ -119,6 +109,7 @@ impl Bundles {
         journal: Journal,
         book: BundleBook,
         head: BlockHead,
+        past: Vec<u64>,
     ) -> Self {
         Self {
             chain_id,
@@ -131,6 +122,7 @@ impl Bundles {
             refusals: HashMap::default(),
             failures: HashMap::default(),
             heads: VecDeque::from([head]),
+            past,
             releases: Vec::new(),
             changed: BTreeSet::new(),
             told: HashMap::default(),
@@ -154,6 +146,7 @@ impl Bundles {
                 self.heads.push_back(*head);
                 if self.heads.len() > HEADS {
                     self.heads.pop_front();
+                    self.past.clear();
                 }
                 self.book.apply(head, logs)?;
             }
@@ -180,9 +173,10 @@ impl Bundles {
 
     /// Seconds between blocks: the median, which a pause of the chain does not move.
     fn interval(&self) -> u64 {
-        let pairs = self.heads.iter().zip(self.heads.iter().skip(1));
-        let mut intervals: Vec<_> =
-            pairs.map(|(before, after)| after.timestamp.saturating_sub(before.timestamp)).collect();
+        let times: Vec<_> =
+            self.past.iter().copied().chain(self.heads.iter().map(|head| head.timestamp)).collect();
+        let pairs = times.iter().zip(times.iter().skip(1));
+        let mut intervals: Vec<_> = pairs.map(|(before, after)| after.saturating_sub(*before)).collect();
         intervals.sort_unstable();
         match intervals.get(intervals.len() / 2) {
             Some(median) if intervals.len() > 2 => (*median).max(1),
@@ -362,129 +356,6 @@ impl Bundles {
             }
         }
         Ok(failing)
-    }
-}
-
-impl Flight {
-    fn concerns(&self, entry: &Entry) -> bool {
-        let of_bundle = |work: &WorkId| work.kind == WorkKind::Bundle && work.id == entry.id;
-        let targets = [entry.manager, entry.header.ess];
-        self.work.iter().any(of_bundle) || self.call.as_ref().is_some_and(|call| targets.contains(&call.to))
-    }
-}
-
-/// What was sent, and what became of it.
-impl Bundles {
-    fn holds(&self, work: &WorkId) -> bool {
-        self.flights.values().any(|flight| !flight.is_released && flight.work.contains(work))
-    }
-
-    /// A plan was sent.
-    pub fn opened(&mut self, intent: IntentId, plan: &Plan) {
-        let flight = Flight {
-            work: vec![plan.work],
-            call: Some(plan.call.clone()),
-            is_pending: true,
-            is_released: false,
-            bond: plan.bond,
-            max_gas_price: plan.max_gas_price,
-        };
-        self.flights.insert(intent, flight);
-    }
-
-    /// Another intent has this work; its end will be told.
-    pub fn taken(&mut self, holder: IntentId, work: WorkId) {
-        self.flights.entry(holder).or_insert(Flight {
-            work: vec![work],
-            call: None,
-            is_pending: false,
-            is_released: false,
-            bond: U256::ZERO,
-            max_gas_price: u128::MAX,
-        });
-    }
-
-    /// Takes over what an earlier session, or process, has sent.
-    pub fn resume(&mut self, intent: &Intent) -> Result<(), SubmitError> {
-        let is_ours = |work: &WorkId| matches!(work.kind, WorkKind::Bundle | WorkKind::Duty);
-        let work: Vec<_> = intent.work.iter().copied().filter(is_ours).collect();
-        let Some(request) = TxRequest::of(intent)?.filter(|_| !work.is_empty()) else { return Ok(()) };
-        let call = CallSpec {
-            origin: intent.account,
-            caller: intent.account,
-            to: request.to,
-            data: request.data,
-            value: request.value,
-            gas_limit: request.gas_limit,
-            gas_price: 0,
-        };
-        let is_pending = intent.state == IntentState::Open;
-        let (bond, max_gas_price) = (request.value, request.max_gas_price);
-        let flight = Flight { work, call: Some(call), is_pending, is_released: false, bond, max_gas_price };
-        self.flights.insert(intent.id, flight);
-        Ok(())
-    }
-
-    /// Reads what became of a transaction.
-    pub fn event(&mut self, event: &Event) {
-        let is_ours = |work: &&WorkId| matches!(work.kind, WorkKind::Bundle | WorkKind::Duty);
-        let work: Vec<WorkId> = event.work.iter().filter(is_ours).copied().collect();
-        if work.is_empty() {
-            return;
-        }
-        match &event.update {
-            Update::Mined { .. } => {
-                self.landed(event.intent);
-                self.releases.extend(work.iter().map(|work| (event.intent, *work)));
-                for work in work {
-                    self.failures.remove(&work.id);
-                }
-            }
-            Update::Reverted { receipt } => {
-                self.landed(event.intent);
-                for work in work {
-                    let block = receipt.block_number.unwrap_or_default();
-                    let (count, until) = self.failures.entry(work.id).or_default();
-                    *until = block + (FIRST_PAUSE << (*count).min(MAX_DOUBLINGS));
-                    *count += 1;
-                    tracing::warn!(%work, until = *until, "failed on chain although it simulated well; left alone until then");
-                }
-            }
-            Update::Cancelled { .. } | Update::NonceUsedByOther { .. } => self.landed(event.intent),
-            Update::Reorged { .. } => {
-                if let Some(flight) = self.flights.get_mut(&event.intent) {
-                    (flight.is_pending, flight.is_released) = (true, false);
-                }
-                self.releases.retain(|(intent, _)| *intent != event.intent);
-            }
-            Update::Confirmed { .. } | Update::Abandoned => {
-                self.flights.remove(&event.intent);
-            }
-            _ => {}
-        }
-    }
-
-    fn landed(&mut self, intent: IntentId) {
-        if let Some(flight) = self.flights.get_mut(&intent) {
-            flight.is_pending = false;
-        }
-    }
-
-    /// Work that can be given free: what was mined has its effect, and what comes next has a later nonce.
-    pub fn take_releases(&mut self) -> Vec<(IntentId, WorkId)> {
-        std::mem::take(&mut self.releases)
-    }
-
-    /// It was given free.
-    pub fn released(&mut self, intent: IntentId) {
-        if let Some(flight) = self.flights.get_mut(&intent) {
-            flight.is_released = true;
-        }
-    }
-
-    /// It could not be recorded; it is tried again.
-    pub fn owes_release(&mut self, intent: IntentId, work: WorkId) {
-        self.releases.push((intent, work));
     }
 }
 

@@ -5,7 +5,12 @@ use super::{
     contracts::BundleContracts,
 };
 use crate::sync::{BookSyncError, canonical_hash};
-use alloy::{eips::BlockNumHash, primitives::B256, sol_types::SolEvent};
+use alloy::{
+    eips::{BlockId, BlockNumHash},
+    primitives::B256,
+    rpc::types::Block,
+    sol_types::SolEvent,
+};
 use errand_bindings::IChugSplashRegistry::{BundleAnnounced, StatusAnnounced};
 use errand_chain::{Endpoint, LogQuery, SyncProgress, sync_logs};
 use errand_journal::{Batch, Journal, JournalError, Snapshot};
@@ -36,6 +41,20 @@ pub async fn sync_bundles(
         book.apply_history(&sync_logs(endpoint, &query, from, head, progress).await?)?;
     }
     Ok(book)
+}
+
+/// Blocks by whose times it is known at start how far apart blocks are.
+const PAST_BLOCKS: u64 = 8;
+
+/// The Unix times of the blocks before `head`, in order.
+pub async fn past_times(endpoint: &Endpoint, head: &BlockHead) -> Result<Vec<u64>, BookSyncError> {
+    let mut times = Vec::new();
+    for number in head.number.saturating_sub(PAST_BLOCKS)..head.number {
+        let block: Option<Block> =
+            endpoint.request("eth_getBlockByNumber", (BlockId::number(number), false)).await?;
+        times.extend(block.map(|block| block.header.timestamp));
+    }
+    Ok(times)
 }
 
 /// The block after the one that the journal's bundles are of, if that is canonical, and they.

@@ -54,7 +54,7 @@ impl Stage {
     }
 
     /// The same with the contracts for upgrades.
-    pub(crate) async fn with_upgrades() -> Self {
+    pub(crate) async fn own_chugsplash() -> Self {
         log();
         // Scripts wait for blocks that an instantly mining node made before they looked.
         let anvil = Anvil::builder().accounts(10).block_time(1.0).spawn().await.unwrap();

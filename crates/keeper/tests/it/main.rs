@@ -15,3 +15,4 @@ mod live;
 mod market;
 mod money;
 mod rehearsal;
+mod traps;

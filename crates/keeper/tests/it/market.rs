@@ -67,7 +67,7 @@ impl Default for Wish {
 
 impl Market {
     pub(crate) async fn open() -> Self {
-        let stage = Stage::with_upgrades().await;
+        let stage = Stage::own_chugsplash().await;
         let deployment = Deployment::load(&stage.fixture.path()).unwrap();
         let contracts = BundleContracts::of(&deployment).unwrap();
         Self { stage, contracts, files: tempfile::tempdir().unwrap() }

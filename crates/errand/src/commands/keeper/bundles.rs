@@ -11,7 +11,11 @@ use clap::{Args, builder::BoolishValueParser};
 use errand_journal::Journal;
 use errand_keeper::{
     Policy,
-    bundles::{BundleContracts, BundlePolicy, BundleReport, Bundles, sync::sync_bundles, takes_data_fee},
+    bundles::{
+        BundleContracts, BundlePolicy, BundleReport, Bundles,
+        sync::{past_times, sync_bundles},
+        takes_data_fee,
+    },
 };
 use errand_sim::Fork;
 use eyre::{Result, WrapErr};
@@ -71,7 +75,8 @@ pub(super) async fn survey(
     let book = sync_bundles(&session.endpoint, &contracts, None, &head, &mut ())
         .await
         .wrap_err("the bundles cannot be read")?;
-    let mut source = Bundles::new(session.endpoint.chain_id(), contracts, bundles, journal, book, head);
+    let past = past_times(&session.endpoint, &head).await.wrap_err("the node does not tell blocks")?;
+    let mut source = Bundles::new(session.endpoint.chain_id(), contracts, bundles, journal, book, head, past);
     let reports = source.survey(&mut simulator, policy, head.timestamp + 1, PATIENCE).await;
     Ok(Some(reports.wrap_err("the bundles cannot be simulated")?))
 }

@@ -32,7 +32,6 @@ impl Judge<'_> {
         lock: &Lock,
     ) -> Judged<Plan> {
         let next = &self.moment.next;
-        go_on!(self.trusts(simulator, entry).await?);
         match facts.terms.readiness {
             Readiness::READY => {}
             Readiness::PAUSE_REQUESTED => {

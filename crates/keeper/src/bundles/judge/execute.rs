@@ -1,6 +1,6 @@
 //! What is done about a bundle that is ours to execute.
 
-use super::{Judge, Judged, Plan, Step, no_content};
+use super::{Duty, Judge, Judged, Plan, Step, no_content};
 use crate::{
     bundles::{
         book::Entry,
@@ -41,8 +41,14 @@ impl Judge<'_> {
         if facts.terms.readiness == Readiness::UNSOUND {
             if let Some(bond) = at_risk {
                 let (call, to) = (IChugSplashManager::noteUnsoundCall {}, entry.manager);
-                let plan =
-                    self.duty(simulator, entry.id, Step::NoteUnsound, to, &call, NOTE_GAS, bond).await?;
+                let plan = self
+                    .duty(
+                        simulator,
+                        entry.id,
+                        &Duty { step: Step::NoteUnsound, to, gas_limit: NOTE_GAS, worth: bond },
+                        &call,
+                    )
+                    .await?;
                 return Ok(plan.ok_or(Hindrance::Unsound));
             }
             return Ok(Err(Hindrance::Unsound));
@@ -62,12 +68,10 @@ impl Judge<'_> {
             }
             let call = ISimpleLockESS::noteCongestionCall { project: entry.manager, bundleId: entry.id };
             let (ess, step) = (entry.header.ess, Step::NoteCongestion);
-            let plan = self.duty(simulator, entry.id, step, ess, &call, NOTE_GAS, bond).await?;
+            let plan = self
+                .duty(simulator, entry.id, &Duty { step, to: ess, gas_limit: NOTE_GAS, worth: bond }, &call)
+                .await?;
             return Ok(plan.ok_or(congested));
-        }
-        if lock.is_none() {
-            // The work is open: whether to begin is judged as for a claim.
-            go_on!(self.trusts(simulator, entry).await?);
         }
         let Content::Here(leaves) = content else { return Ok(Err(no_content(content))) };
         let batches = go_on!(self.batches(facts, leaves));

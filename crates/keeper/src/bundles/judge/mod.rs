@@ -132,6 +132,15 @@ pub struct Judge<'a> {
     pub(super) moment: Moment,
 }
 
+/// A call that saves or fetches money.
+struct Duty {
+    step: Step,
+    to: Address,
+    gas_limit: u64,
+    /// In wei.
+    worth: U256,
+}
+
 type Judged<T> = Result<Result<T, Hindrance>, SimulatorError>;
 
 /// Ends a judgement with a hindrance.
@@ -175,7 +184,12 @@ impl Judge<'_> {
         content: &Content,
     ) -> Result<Finding, SimulatorError> {
         let executor = self.policy.executor;
-        if let Some(plan) = self.due(simulator, entry, facts).await? {
+        // What a stranger's strategy says is no reason to send anything: neither that it owes a bond, nor that it
+        // has selected this executor.
+        let trusted = self.trusts(simulator, entry).await?;
+        if trusted.is_ok()
+            && let Some(plan) = self.due(simulator, entry, facts).await?
+        {
             return Ok(Finding::Act(Box::new(plan)));
         }
         let is_over = matches!(facts.info.status, Status::COMPLETED | Status::FAILED | Status::CANCELLED);
@@ -184,6 +198,9 @@ impl Judge<'_> {
         }
         if facts.info.status != Status::APPROVED {
             return Ok(Finding::Wait(Hindrance::Status { status: status_name(facts.info.status) }));
+        }
+        if let Err(hindrance) = trusted {
+            return Ok(Finding::Wait(hindrance));
         }
         let found = match (facts.holder, &facts.lock) {
             (Holder::Ours, lock) => {
@@ -216,15 +233,28 @@ impl Judge<'_> {
             if lock.is_of(self.policy.executor) && lock.over && lock.excused {
                 let call = ISimpleLockESS::settleCall { project, bundleId: id };
                 let income = lock.bond.saturating_add(lock.owed);
-                let plan = self.duty(simulator, id, Step::Settle, ess, &call, SETTLE_GAS, income).await?;
+                let plan = self
+                    .duty(
+                        simulator,
+                        id,
+                        &Duty { step: Step::Settle, to: ess, gas_limit: SETTLE_GAS, worth: income },
+                        &call,
+                    )
+                    .await?;
                 if plan.is_some() {
                     return Ok(plan);
                 }
             }
             if !lock.owed.is_zero() {
                 let call = ISimpleLockESS::withdrawCall { to: self.policy.executor };
-                let plan =
-                    self.duty(simulator, id, Step::Withdraw, ess, &call, SETTLE_GAS, lock.owed).await?;
+                let plan = self
+                    .duty(
+                        simulator,
+                        id,
+                        &Duty { step: Step::Withdraw, to: ess, gas_limit: SETTLE_GAS, worth: lock.owed },
+                        &call,
+                    )
+                    .await?;
                 if plan.is_some() {
                     return Ok(plan);
                 }
@@ -233,26 +263,29 @@ impl Judge<'_> {
         if !facts.owed.is_zero() {
             let call = IChugSplashManager::withdrawOwedCall { to: self.policy.executor };
             return self
-                .duty(simulator, id, Step::WithdrawOwed, project, &call, SETTLE_GAS, facts.owed)
+                .duty(
+                    simulator,
+                    id,
+                    &Duty { step: Step::WithdrawOwed, to: project, gas_limit: SETTLE_GAS, worth: facts.owed },
+                    &call,
+                )
                 .await;
         }
         Ok(None)
     }
 
-    /// A transaction that saves or fetches `worth` wei, if it succeeds and costs less.
+    /// A transaction that saves or fetches money, if it succeeds and costs less.
     async fn duty(
         &self,
         simulator: &mut Simulator,
         bundle: B256,
-        step: Step,
-        to: Address,
+        duty: &Duty,
         call: &impl SolCall,
-        gas_limit: u64,
-        worth: U256,
     ) -> Result<Option<Plan>, SimulatorError> {
         if self.policy.rule.max_gas_price.is_some_and(|highest| self.gas_price() > highest) {
             return Ok(None);
         }
+        let Duty { step, to, gas_limit, worth } = *duty;
         let call = self.call(to, call.abi_encode(), U256::ZERO, gas_limit);
         let run = simulator.run_one(&self.moment.next, Job::Transactions(vec![call.clone()])).await?;
         let Outcome::Success { gas_used: gas, .. } = run.outcome else { return Ok(None) };

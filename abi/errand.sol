@@ -340,6 +340,7 @@ interface IRegistry {
     error AboveMaximum(uint256 value, uint256 maximum);
     error AlreadyExecuted(uint256 id);
     error AmountTooLarge(uint256 value);
+    error BelowMinimum(uint256 value, uint256 minimum);
     error CallDataCutOff(uint256 size, uint256 needed);
     error CallFailed(uint256 id, bytes reason);
     error EmptyBatch();
@@ -358,6 +359,7 @@ interface IRegistry {
     error NothingToWithdraw(address account);
     error OnlySelf();
     error PaymentRefused(address executor);
+    error PriceStepTooEarly(uint256 earliest);
     error PriceStepTooLarge(uint256 last, uint256 next);
     error PriceUnknown(address oracle);
     error Reentered();

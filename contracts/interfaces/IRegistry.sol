@@ -79,7 +79,7 @@ interface IRegistry {
         uint16 shared;
         /// pushing ETH back to the user
         uint16 refund;
-        /// crediting it instead when the push fails
+        /// crediting it instead when the push fails, beside writing the credit
         uint16 credit;
         /// what the EVM refunds when a one-shot Request's hash is cleared
         uint16 clearing;
@@ -185,6 +185,8 @@ interface IRegistry {
     error PriceUnknown(address oracle);
     /// @notice Raised when a new oracle's price lies further from the last one than a step may go.
     error PriceStepTooLarge(uint256 last, uint256 next);
+    /// @notice Raised when the oracle was changed less than `PRICE_STEP_SECONDS` ago.
+    error PriceStepTooEarly(uint256 earliest);
     /// @notice Raised when ETH arrives while no target runs.
     error UnexpectedEth(address from);
     /// @notice Raised when an account without credit withdraws.
@@ -193,6 +195,8 @@ interface IRegistry {
     error WithdrawalRefused(address to);
     /// @notice Raised when a setting exceeds its immutable maximum.
     error AboveMaximum(uint256 value, uint256 maximum);
+    /// @notice Raised when a setting is less than what is taken off it for what the EVM refunds or is warm.
+    error BelowMinimum(uint256 value, uint256 minimum);
     /// @notice Raised when the frame of a batch entry is entered from outside.
     error OnlySelf();
 
@@ -321,9 +325,11 @@ interface IRegistry {
     /// @notice Changes the gate, and forgets any grant. Only the owner.
     function setGate(IExecutorGate gate) external;
 
-    /// @notice Changes the oracle; its price may differ from the last by a factor of 2. Only the owner.
+    /// @notice Changes the oracle; its price may differ from the last by a factor of 2. Only the owner,
+    /// once a day.
     function setPriceOracle(IPriceOracle oracle) external;
 
-    /// @notice Changes what fees are computed from, each field up to its maximum. Only the owner.
+    /// @notice Changes what fees are computed from, each field up to its maximum; what is charged before a
+    /// Request runs has to cover what is taken off it. Only the owner.
     function setFeeSettings(FeeSettings calldata settings) external;
 }

@@ -6,6 +6,16 @@ import {IRegistry} from "../interfaces/IRegistry.sol";
 /// `IRegistry.FeeSettings` in one word, so that an execution loads them with one SLOAD.
 type PackedFees is uint256;
 
+// What writing an AUTO balance costs less when it was written before in the transaction and was not read
+// meanwhile: EIP-2929 and EIP-2200, as for what follows.
+uint256 constant COLD_BALANCE = 4800;
+// The same when it is read before it is written.
+uint256 constant CLEAN_BALANCE = 2800;
+// What sending ETH to an account that exists and is warm costs.
+uint256 constant SENDING_ETH = 6700;
+// What reading a slot costs less when it was read before in the transaction.
+uint256 constant COLD_SLOT = 2000;
+
 using {
     tipCapWei,
     txBase,
@@ -23,6 +33,9 @@ using {
     report,
     reportPerId,
     withoutCallData,
+    forLaterCall,
+    forPayingOnce,
+    forWrittenBalance,
     unpack
 } for PackedFees global;
 
@@ -89,6 +102,31 @@ function reportPerId(PackedFees fees) pure returns (uint256) {
 /// The same with no price on call data.
 function withoutCallData(PackedFees fees) pure returns (PackedFees) {
     return PackedFees.wrap(PackedFees.unwrap(fees) & ~(uint256(0xffff) << 64));
+}
+
+/// The same for a call that is not its transaction's first: the grant is read and the gate told already.
+function forLaterCall(PackedFees fees) pure returns (PackedFees) {
+    // No setting is below what is taken off it, here and below.
+    unchecked {
+        return PackedFees.wrap((PackedFees.unwrap(fees) & ~(uint256(0xffff) << 224)) - (COLD_SLOT << 160));
+    }
+}
+
+/// The same for an executor whose AUTO balance is written already.
+function forWrittenBalance(PackedFees fees) pure returns (PackedFees) {
+    unchecked {
+        return PackedFees.wrap(PackedFees.unwrap(fees) - (COLD_BALANCE << 96));
+    }
+}
+
+/// The same for a batch of `n`, each of which bears its part of paying the executor: entries in AUTO of writing
+/// its balance, unless it is written already, the others of sending ETH.
+function forPayingOnce(PackedFees fees, uint256 n, bool isWritten) pure returns (PackedFees) {
+    // 16 bits hold twice what a setting may be at most.
+    unchecked {
+        uint256 word = PackedFees.unwrap(fees) + (SENDING_ETH / n << 112);
+        return PackedFees.wrap(isWritten ? word : word + (COLD_BALANCE / n << 128));
+    }
 }
 
 function pack(IRegistry.FeeSettings memory s) pure returns (PackedFees) {

@@ -7,6 +7,8 @@ import {IForwarder} from "../interfaces/IForwarder.sol";
 contract Forwarder is IForwarder {
     /// Bytes of a target's revert data that are passed on.
     uint256 private constant MAX_REASON = 256;
+    /// Bytes of a delegation: a prefix of three and the delegate's address.
+    uint256 private constant DELEGATION_BYTES = 23;
 
     /// @inheritdoc IForwarder
     address public immutable registry = msg.sender;
@@ -25,10 +27,13 @@ contract Forwarder is IForwarder {
         assembly ("memory-safe") {
             target := calldataload(0)
         }
-        require(target.code.length != 0, TargetWithoutCode(target));
+        uint256 size = target.code.length;
+        // An account that delegates (EIP-7702) has these bytes, and what runs is its delegate's code.
+        if (size == DELEGATION_BYTES) size = _delegateSize(target, size);
+        require(size != 0, TargetWithoutCode(target));
         // Memory is the callee's input and nothing else: this is the last thing that happens here.
         assembly {
-            let size := sub(calldatasize(), 32)
+            size := sub(calldatasize(), 32)
             calldatacopy(0, 32, size)
             if iszero(call(gas(), target, callvalue(), 0, size, 0, 0)) {
                 size := returndatasize()
@@ -37,6 +42,18 @@ contract Forwarder is IForwarder {
                 revert(0, size)
             }
             stop()
+        }
+    }
+
+    /// The size of the code that runs where `account` delegates; else its own.
+    function _delegateSize(address account, uint256 ownSize) private view returns (uint256 size) {
+        size = ownSize;
+        assembly ("memory-safe") {
+            extcodecopy(account, 0, 0, 32)
+            let word := mload(0)
+            if eq(shr(232, word), 0xef0100) {
+                size := extcodesize(and(shr(72, word), 0xffffffffffffffffffffffffffffffffffffffff))
+            }
         }
     }
 }

@@ -62,7 +62,8 @@ contract Registry is RegistrySettlement {
     {
         uint256 gasStart = gasleft();
         _requireBehindArguments(r);
-        (Terms memory terms, bool isGranted) = _openTerms();
+        (Terms memory terms, bool isGranted, bool isWritten) = _openTerms();
+        if (isWritten) terms.fees = terms.fees.forWrittenBalance();
 
         uint256[] memory ids;
         bool report;
@@ -88,8 +89,9 @@ contract Registry is RegistrySettlement {
     function executeHashedReqs(Execution[] calldata executions) external returns (Outcome[] memory outcomes) {
         require(executions.length != 0, EmptyBatch());
         _requireCanonical(executions);
-        (Terms memory terms, bool isGranted) = _openTerms();
+        (Terms memory terms, bool isGranted, bool isWritten) = _openTerms();
         terms.batch = true;
+        terms.fees = terms.fees.forPayingOnce(executions.length, isWritten);
         terms.baseGas += terms.fees.shared();
 
         uint256[] memory ids;
@@ -138,19 +140,23 @@ contract Registry is RegistrySettlement {
         lead = terms.lead;
     }
 
-    /// Locks the Registry; the first execution of a transaction carries its base.
-    function _openTerms() private returns (Terms memory terms, bool isGranted) {
+    /// Locks the Registry; the first call of a transaction carries its base, and later ones cost less. `isWritten`
+    /// says whether one before wrote the executor's AUTO balance.
+    function _openTerms() private returns (Terms memory terms, bool isGranted, bool isWritten) {
         PackedFees fees;
         (fees, isGranted) = _readSettings();
         // Only where the caller began the transaction and has no code to call from are its call data what the
         // transaction carries: a contract makes them up for nothing. Here `tx.origin` can only lower the pay.
         if (msg.sender != tx.origin || msg.sender.code.length != 0) fees = fees.withoutCallData();
-        terms.fees = fees;
-        terms.executor = msg.sender;
         if (_enter() == UNTOUCHED) {
             terms.baseGas = fees.txBase();
             terms.floorBaseGas = terms.baseGas;
+        } else {
+            fees = fees.forLaterCall();
+            isWritten = _isWritten(msg.sender);
         }
+        terms.fees = fees;
+        terms.executor = msg.sender;
     }
 
     /// Asks the gate, and remembers a grant for later blocks.

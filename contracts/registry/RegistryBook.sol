@@ -188,8 +188,18 @@ abstract contract RegistryBook is RegistrySettings {
     }
 
     function _credit(address account, uint256 amount) internal {
-        _credits[account] += amount;
+        _addCredit(account, amount);
         emit Credited(account, amount);
+    }
+
+    function _addCredit(address account, uint256 amount) internal {
+        _credits[account] += amount;
+    }
+
+    /// Leaves `kept` of what was just added, and takes `withheld` off again.
+    function _keepCredit(address account, uint256 kept, uint256 withheld) internal {
+        _credits[account] -= withheld;
+        if (kept != 0) emit Credited(account, kept);
     }
 
     /// Where in callData the fee goes: behind the selector, and behind the user where he is the first input.

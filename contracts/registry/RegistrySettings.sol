@@ -5,7 +5,7 @@ import {IExecutorGate} from "../interfaces/IExecutorGate.sol";
 import {IPriceOracle} from "../interfaces/IPriceOracle.sol";
 import {IRegistry} from "../interfaces/IRegistry.sol";
 import {BoundedCall} from "../libraries/BoundedCall.sol";
-import {PackedFees, pack} from "../libraries/PackedFees.sol";
+import {CLEAN_BALANCE, COLD_BALANCE, COLD_SLOT, PackedFees, pack} from "../libraries/PackedFees.sol";
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
 
@@ -18,6 +18,8 @@ import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
 abstract contract RegistrySettings is IRegistry, Ownable2Step {
     /// @notice The factor by which a new oracle's price may differ from the last one's.
     uint256 public constant MAX_PRICE_STEP = 2;
+    /// @notice Seconds between two changes of the oracle: steps cannot be taken all at once.
+    uint256 public constant PRICE_STEP_SECONDS = 1 days;
 
     /// The bit of `_grant` that is set once the owner changed the fees.
     uint256 private constant FEES_CHANGED = 1 << 208;
@@ -44,6 +46,8 @@ abstract contract RegistrySettings is IRegistry, Ownable2Step {
     IPriceOracle private _priceOracle;
     /// The price at the last change of oracle: what a step is measured from when the old oracle is silent.
     uint128 private _lastAutoPerEth;
+    /// When the oracle was changed; 0: not yet.
+    uint48 private _priceOracleSince;
 
     constructor(address owner_, IExecutorGate gate_, IPriceOracle oracle, FeeSettings memory settings)
         Ownable(owner_)
@@ -64,11 +68,16 @@ abstract contract RegistrySettings is IRegistry, Ownable2Step {
     /// @inheritdoc IRegistry
     function setPriceOracle(IPriceOracle oracle) external onlyOwner {
         _requireIdle();
+        uint256 earliest = _priceOracleSince == 0 ? 0 : _priceOracleSince + PRICE_STEP_SECONDS;
+        // Seconds that a block's builder could shift do not matter in a day.
+        // forge-lint: disable-next-line(block-timestamp)
+        require(block.timestamp >= earliest, PriceStepTooEarly(earliest));
         uint256 last = _lastAutoPerEth;
         (bool known, uint256 current) = _tryPriceOf(_priceOracle);
         if (known) last = current;
         uint256 next = _priceOf(oracle);
         require(next <= last * MAX_PRICE_STEP && last <= next * MAX_PRICE_STEP, PriceStepTooLarge(last, next));
+        _priceOracleSince = uint48(block.timestamp);
         _setPriceOracle(oracle, next);
     }
 
@@ -120,9 +129,9 @@ abstract contract RegistrySettings is IRegistry, Ownable2Step {
             entryEth: 11_500,
             entryAuto: 26_000,
             entryWord: 10,
-            shared: 23_000,
+            shared: 11_000,
             refund: 15_000,
-            credit: 50_000,
+            credit: 5000,
             clearing: 9600,
             report: 24_000,
             reportPerId: 1200
@@ -196,6 +205,17 @@ abstract contract RegistrySettings is IRegistry, Ownable2Step {
             }
             require(value <= maximum, AboveMaximum(value, maximum));
         }
+        uint256 least = settings.clearing;
+        _requireAtLeast(settings.tailEth, least);
+        _requireAtLeast(settings.entryEth, least);
+        least += CLEAN_BALANCE;
+        _requireAtLeast(settings.entryAuto, least);
+        _requireAtLeast(settings.tailAuto, least + COLD_BALANCE);
+        _requireAtLeast(settings.shared, COLD_SLOT);
+    }
+
+    function _requireAtLeast(uint256 value, uint256 minimum) private pure {
+        require(value >= minimum, BelowMinimum(value, minimum));
     }
 
     function _priceOf(IPriceOracle oracle) private view returns (uint256 price) {

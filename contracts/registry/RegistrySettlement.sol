@@ -6,7 +6,7 @@ import {IExecutorGate} from "../interfaces/IExecutorGate.sol";
 import {IPriceOracle} from "../interfaces/IPriceOracle.sol";
 import {CalldataGas} from "../libraries/CalldataGas.sol";
 import {FeeMath} from "../libraries/FeeMath.sol";
-import {PackedFees} from "../libraries/PackedFees.sol";
+import {CLEAN_BALANCE, PackedFees} from "../libraries/PackedFees.sol";
 import {EncodedRequest} from "../libraries/Requests.sol";
 import {RegistryBook} from "./RegistryBook.sol";
 
@@ -23,15 +23,19 @@ import {RegistryBook} from "./RegistryBook.sol";
 abstract contract RegistrySettlement is RegistryBook {
     /// @notice Percent of the charged gas up to which `expectedGas` may go.
     uint256 public constant EXPECTED_GAS_PERCENT = 102;
-    /// @notice Gas with which a refund is pushed, the stipend included.
+    /// @notice Gas with which a user's account is called when it is paid a refund, the stipend included.
     uint256 public constant REFUND_GAS = 10_000;
+    /// @notice The same where the fee is in ETH and the account was called with `REFUND_GAS` and no ETH right
+    /// before: what a wallet finds cold is found, and measured, there.
+    uint256 public constant WARM_REFUND_GAS = 3000;
 
+    /// Gas units that an account with code is charged more for a refund in ETH: a little of what it may use.
+    uint256 private constant REFUND_GAS_CODE = 300;
     /// No charge comes near it, and no fee computed from it overflows.
     uint256 private constant MAX_EXPECTED_GAS = type(uint48).max;
     /// What the EVM adds to the gas of a call that carries ETH.
     uint256 internal constant STIPEND = 2300;
-    /// Gas that must be left before a refund so that it gets its own: paying an account that does not exist
-    /// costs 34,100, and one part in 64 stays behind.
+    /// Gas that must be left before a refund so that it gets its own, and can be credited should it fail.
     uint256 private constant REFUND_RESERVE = 43_000;
     /// Tokens of a Request's words before its call data, of which about 75 bytes are not zero. Counting them
     /// would cost more than they can differ.
@@ -40,6 +44,10 @@ abstract contract RegistrySettlement is RegistryBook {
     uint256 private constant TOKENS_SINGLE = TOKENS_HEAD + 132;
     /// The same for a batch entry: its offset, id, the Request's offset, expectedGas and gasLimit.
     uint256 private constant TOKENS_ENTRY = TOKENS_HEAD + 182;
+    /// Seed of the transient slots that mark accounts whose AUTO balance was written.
+    uint256 private constant WRITTEN_SEED = uint256(keccak256("errand.registry.written"));
+    /// The code hash of an account that exists and has no code.
+    bytes32 private constant NO_CODE = keccak256("");
 
     /// What all Requests of one call have in common, and what became of those before.
     struct Terms {
@@ -74,6 +82,10 @@ abstract contract RegistrySettlement is RegistryBook {
         uint256 autoPerEth;
         /// what the executor says will be charged
         uint256 expectedGas;
+        /// gas units that a refund is charged
+        uint256 refundGas;
+        /// whether the user's account exists, so that a refund can be sent at that price
+        bool userExists;
         PackedFees fees;
     }
 
@@ -88,7 +100,6 @@ abstract contract RegistrySettlement is RegistryBook {
     /// What is known of a Request's charge before it runs.
     function _meter(EncodedRequest r, uint256 expectedGas, Terms memory terms)
         internal
-        view
         returns (Meter memory m)
     {
         PackedFees fees = terms.fees;
@@ -116,7 +127,12 @@ abstract contract RegistrySettlement is RegistryBook {
         }
         m.expectedGas = expectedGas;
         m.gasPrice = FeeMath.currentGasPrice(fees.tipCapWei());
-        if (inAuto) m.autoPerEth = _autoPerEth();
+        if (inAuto) {
+            m.autoPerEth = _autoPerEth();
+            if (_isWritten(r.user())) m.fixedGas -= CLEAN_BALANCE;
+            _markWritten(r.user());
+            _markWritten(terms.executor);
+        }
     }
 
     /**
@@ -130,66 +146,81 @@ abstract contract RegistrySettlement is RegistryBook {
         internal
         returns (uint256 gasCharged, uint256 fee, uint256 payout)
     {
-        bool inAuto = r.payWithAUTO();
+        if (r.payWithAUTO()) return _settleInAuto(r, m, executor, available);
+        (gasCharged, fee) = _settleInEth(r, m, available);
+        payout = fee;
+    }
+
+    /// The refund does not depend on the fee: it goes first, and what it costs is measured like the rest.
+    function _settleInAuto(EncodedRequest r, Meter memory m, address executor, uint256 available)
+        private
+        returns (uint256 gasCharged, uint256 fee, uint256 payout)
+    {
+        if (available > FeeMath.ethFee(m.fees.refund(), m.gasPrice)) {
+            if (!_push(r.user(), available, REFUND_GAS)) _credit(r.user(), available);
+        } else {
+            payout = available;
+        }
+
+        // Nothing expensive may come after this line but what the constants account for.
+        uint256 gasUsed = m.gasStart - gasleft() + m.fixedGas;
+        gasCharged = _chargeOf(m, gasUsed);
+        _advance(m, gasUsed);
+        if (r.insertFeeAmount()) {
+            _requireExpected(m, gasCharged);
+            fee = _fee(m, m.expectedGas);
+        } else {
+            fee = _fee(m, gasCharged);
+        }
+        IAutoPayments(autoPayments).pull(r.user(), executor, fee);
+    }
+
+    /// What a refund costs comes out of it, so it is charged a constant before it is sent. Where that could be
+    /// far from what it costs, it is not sent but credited.
+    function _settleInEth(EncodedRequest r, Meter memory m, uint256 available)
+        private
+        returns (uint256 gasCharged, uint256 fee)
+    {
         bool isFixed = r.insertFeeAmount();
         if (isFixed) fee = _fee(m, m.expectedGas);
         // Whether the user's account was touched before in this transaction is part of what is measured.
-        if (available > (inAuto ? 0 : fee)) _touch(r.user());
+        if (available > fee) _touch(r.user(), m);
 
         // Nothing expensive may come after this line but what the constants account for.
-        uint256 gasWithRefund;
-        unchecked {
-            uint256 gasUsed = m.gasStart - gasleft() + m.fixedGas;
-            gasCharged = _chargeOf(m, gasUsed);
-            gasWithRefund = _chargeOf(m, gasUsed + m.fees.refund());
-            // Gas units are far from 2^255, here and below.
-            // forge-lint: disable-next-line(unsafe-typecast)
-            m.lead += int256(gasUsed) - int256(m.floorGas);
-        }
+        uint256 gasUsed = m.gasStart - gasleft() + m.fixedGas;
+        gasCharged = _chargeOf(m, gasUsed);
+        _advance(m, gasUsed);
+        if (!isFixed) fee = _fee(m, gasCharged);
+        require(available >= fee, InsufficientPayment(fee, available));
 
-        uint256 refund = available;
-        if (!inAuto) {
-            if (!isFixed) fee = _fee(m, gasCharged);
-            require(available >= fee, InsufficientPayment(fee, available));
-            unchecked {
-                refund -= fee;
-            }
+        // A refund is worth sending when it is more than sending it costs. Where the fee was not fixed before
+        // the call, that cost comes out of the refund.
+        uint256 refund = available - fee;
+        uint256 pushGas = _chargeOf(m, m.refundGas);
+        uint256 pushCost = FeeMath.ethFee(pushGas, m.gasPrice);
+        if (refund > pushCost) {
+            gasCharged += pushGas;
+            _advance(m, m.refundGas);
+            if (!isFixed) refund -= pushCost;
+        } else {
+            refund = 0;
         }
-        // A refund is worth sending when it is more than sending it costs. Where the fee is in ETH and was
-        // not fixed before the call, that cost comes out of the refund.
-        // Gas with the refund is not less than without.
-        unchecked {
-            uint256 pushCost = FeeMath.ethFee(gasWithRefund - gasCharged, m.gasPrice);
-            if (refund > pushCost) {
-                gasCharged = gasWithRefund;
-                m.lead += int256(m.fees.refund());
-                if (!inAuto && !isFixed) refund -= pushCost;
-            } else {
-                refund = 0;
-            }
-        }
+        if (isFixed) _requireExpected(m, gasCharged);
 
-        if (isFixed) {
-            require(
-                m.expectedGas * 100 <= gasCharged * EXPECTED_GAS_PERCENT,
-                ExpectedGasTooHigh(m.expectedGas, gasCharged)
-            );
-        }
-        if (inAuto) {
-            if (!isFixed) fee = _fee(m, gasCharged);
-            IAutoPayments(autoPayments).pull(r.user(), executor, fee);
-        }
-
-        // The refund is a part of what is available.
-        unchecked {
-            payout = available - refund;
-        }
         if (refund != 0) {
             (uint256 extraGas, uint256 withheld) = _refund(r.user(), refund, m);
             gasCharged += extraGas;
-            payout += withheld;
+            refund -= withheld;
         }
-        if (!inAuto) fee = payout;
+        fee = available - refund;
+    }
+
+    /// Reverts when the executor's `expectedGas` lies too far above what is charged.
+    function _requireExpected(Meter memory m, uint256 gasCharged) private pure {
+        require(
+            m.expectedGas * 100 <= gasCharged * EXPECTED_GAS_PERCENT,
+            ExpectedGasTooHigh(m.expectedGas, gasCharged)
+        );
     }
 
     /// The fee for `gas` units in the Request's currency.
@@ -207,8 +238,10 @@ abstract contract RegistrySettlement is RegistryBook {
     }
 
     /**
-     * Pushes a refund with little gas. When that fails, the user is credited, less what the attempt and the
-     * credit cost.
+     * Pushes a refund. When that fails, the user is credited, less what the attempt and the credit cost; so is
+     * one who does not exist any more, as bringing an account into being costs more.
+     * @dev The credit is written before its cost is known, so that writing it is measured: it depends on what
+     * was there.
      * @return extraGas gas units beyond what a refund is charged.
      * @return withheld wei of the refund that pay for them.
      */
@@ -217,24 +250,58 @@ abstract contract RegistrySettlement is RegistryBook {
         returns (uint256 extraGas, uint256 withheld)
     {
         uint256 gasBefore = gasleft();
-        require(gasBefore >= REFUND_RESERVE, InsufficientGas(gasBefore, REFUND_RESERVE));
-        if (_send(user, refund, REFUND_GAS - STIPEND)) return (0, 0);
+        if (m.userExists && _push(user, refund, WARM_REFUND_GAS)) return (0, 0);
+
+        _addCredit(user, refund);
 
         uint256 used = gasBefore - gasleft() + m.fees.credit();
-        if (used > m.fees.refund()) extraGas = used - m.fees.refund();
+        if (used > m.refundGas) {
+            used -= m.refundGas;
+            extraGas = _chargeOf(m, used);
+            _advance(m, used);
+        }
         withheld = FeeMath.ethFee(extraGas, m.gasPrice);
         if (withheld > refund) withheld = refund;
-        if (refund != withheld) _credit(user, refund - withheld);
+        _keepCredit(user, refund - withheld, withheld);
     }
 
-    /// Warms an account, and what it delegates to, without letting it run.
-    function _touch(address account) private view {
+    /// Sends a refund with little gas, which is there: the user cannot be credited for want of it.
+    function _push(address user, uint256 refund, uint256 gas) private returns (bool success) {
+        require(gasleft() >= REFUND_RESERVE, InsufficientGas(gasleft(), REFUND_RESERVE));
+        return _send(user, refund, gas - STIPEND);
+    }
+
+    /// Whether an account's AUTO balance was written in this transaction, so that writing it again costs less.
+    function _isWritten(address account) internal view returns (bool written) {
+        uint256 slot = WRITTEN_SEED ^ uint160(account);
         assembly ("memory-safe") {
-            pop(staticcall(0, account, 0, 0, 0, 0))
+            written := tload(slot)
         }
     }
 
-    /// By how much `gasUsed` units and their floor price raise the maximum of the sums so far.
+    function _markWritten(address account) private {
+        uint256 slot = WRITTEN_SEED ^ uint160(account);
+        assembly ("memory-safe") {
+            tstore(slot, 1)
+        }
+    }
+
+    /**
+     * Warms a user's account and what it reads when it is paid, and notes what paying it is charged.
+     * @dev An account with code is called as it will be when it is paid, only without ETH. A static call would
+     * not do: many wallets log, it would fail, and what fails warms nothing.
+     */
+    function _touch(address user, Meter memory m) private {
+        bytes32 hash = user.codehash;
+        m.refundGas = m.fees.refund();
+        if (hash == 0) return;
+        m.userExists = true;
+        if (hash == NO_CODE) return;
+        m.refundGas += REFUND_GAS_CODE;
+        _send(user, 0, REFUND_GAS);
+    }
+
+    /// By how much `gasUsed` units more, and the floor price, raise the maximum of the sums so far.
     function _chargeOf(Meter memory m, uint256 gasUsed) private pure returns (uint256 gasCharged) {
         int256 lead = m.lead;
         // The maximum of sums that grow does not fall.
@@ -244,5 +311,15 @@ abstract contract RegistrySettlement is RegistryBook {
             int256 floor = int256(m.floorGas);
             gasCharged = uint256((used > floor ? used : floor) - (lead > 0 ? lead : int256(0)));
         }
+    }
+
+    /// Adds `gasUsed` units, and the floor price once, to the sums.
+    function _advance(Meter memory m, uint256 gasUsed) private pure {
+        // Gas units are far from 2^255.
+        unchecked {
+            // forge-lint: disable-next-line(unsafe-typecast)
+            m.lead += int256(gasUsed) - int256(m.floorGas);
+        }
+        m.floorGas = 0;
     }
 }

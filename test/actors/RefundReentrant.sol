@@ -3,7 +3,7 @@ pragma solidity 0.8.36;
 
 import {IRegistry} from "contracts/interfaces/IRegistry.sol";
 
-/// A user who calls back when a refund reaches it. A refund has 10,000 gas, too little to look anything up:
+/// A user who calls back when a refund reaches it. A refund has little gas, too little to look anything up:
 /// what it does is fixed in its code.
 contract RefundReentrant {
     enum Trick {

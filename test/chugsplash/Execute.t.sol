@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.36;
 
+import {GasMeter} from "../actors/GasMeter.sol";
 import {Puppet} from "../actors/Puppet.sol";
 import {Box, ChugSplashTest} from "../utils/ChugSplashTest.sol";
 import {IChugSplashManager} from "contracts/interfaces/IChugSplashManager.sol";
@@ -489,18 +490,5 @@ contract ExecuteTest is ChugSplashTest {
         _claim(bob);
         _execute(bob, 0, 1);
         _assertStatus(IChugSplashManager.Status.COMPLETED);
-    }
-}
-
-/// Remembers the gas that it finds at its beginning.
-contract GasMeter {
-    uint256 public seen = 1;
-
-    fallback() external {
-        seen = gasleft();
-    }
-
-    function reset() external {
-        seen = 1;
     }
 }

@@ -44,13 +44,12 @@ contract Calling {
  * forge-config: default.isolate = true
  */
 contract StallTest is ChugSplashTest {
-    function _assertStalled(uint256 index, bytes memory reason) private view {
+    function _assertStalled(uint256 index) private view {
         _assertStatus(IChugSplashManager.Status.STALLED);
         assertEq(manager.bundle(id).stalledIndex, index);
         assertEq(manager.bundle(id).selectionRound, 1);
         (bool over, bool excused) = lock.outcomeOf(address(manager), id);
         assertTrue(over && excused, "excused");
-        reason;
     }
 
     function test_WhenAConstructorReverts_TheBundleStallsAndIsPaidOnce() public {
@@ -64,7 +63,7 @@ contract StallTest is ChugSplashTest {
         assertEq(executed, 1);
         assertGt(payment, 0);
         assertEq(alice.balance, 10 ether - BOND + payment);
-        _assertStalled(1, "");
+        _assertStalled(1);
         assertEq(bad.code.length, 0);
         assertEq(actor.addressOf(bytes32(uint256(2))).code.length, 0);
         // Nobody is paid again before the owner decides.
@@ -90,7 +89,7 @@ contract StallTest is ChugSplashTest {
         _start();
         _claim(alice);
         _execute(alice, 0, 1);
-        _assertStalled(0, "");
+        _assertStalled(0);
         gate.open();
         vm.prank(owner);
         manager.retry();
@@ -106,7 +105,7 @@ contract StallTest is ChugSplashTest {
         _start();
         _claim(alice);
         (, uint256 payment) = _execute(alice, 0, 1);
-        _assertStalled(0, "");
+        _assertStalled(0);
         assertGt(payment, 500_000 * BASE_FEE, "it is paid what it burnt");
     }
 
@@ -117,7 +116,7 @@ contract StallTest is ChugSplashTest {
         _start();
         _claim(alice);
         _execute(alice, 0, 1);
-        _assertStalled(0, "");
+        _assertStalled(0);
         vm.prank(owner);
         manager.close();
 
@@ -130,7 +129,7 @@ contract StallTest is ChugSplashTest {
         _approve();
         _claim(alice);
         _execute(alice, 0, 1);
-        _assertStalled(0, "");
+        _assertStalled(0);
         vm.prank(owner);
         manager.close();
 
@@ -143,7 +142,7 @@ contract StallTest is ChugSplashTest {
         _approve();
         _claim(alice);
         _execute(alice, 0, 1);
-        _assertStalled(0, "");
+        _assertStalled(0);
         _assertSolvent();
     }
 
@@ -162,7 +161,7 @@ contract StallTest is ChugSplashTest {
         emit IChugSplashManager.BundleStalled(id, alice, 4, abi.encodeWithSelector(Switch.Closed.selector));
         (uint256 executed,) = _execute(alice, 0, 5);
         assertEq(executed, 2);
-        _assertStalled(4, "");
+        _assertStalled(4);
         assertEq(vm.load(proxy, 0), 0, "storage as before");
         assertEq(manager.accounts().callValue, bonded, "value is locked again");
         _assertSolvent();
@@ -188,7 +187,7 @@ contract StallTest is ChugSplashTest {
         executor.act(address(lock), BOND, abi.encodeCall(lock.claim, (address(manager), id)));
         executor.behave(Puppet.Mode.Accept, Puppet.Mode.Reject, 0);
         executor.act(address(manager), 0, _executeCall(0, 1));
-        _assertStalled(0, "");
+        _assertStalled(0);
         uint256 earned = address(executor).balance;
         assertLt(earned, 1 ether, "the bond is not back yet");
         // It cannot do so again, nor end the upgrade.
@@ -218,7 +217,7 @@ contract StallTest is ChugSplashTest {
         }
         (uint256 executed,) = _execute(alice, 100, 50);
         assertEq(executed, 19);
-        _assertStalled(119, "");
+        _assertStalled(119);
         gate.open();
         vm.prank(owner);
         manager.retry();

@@ -329,9 +329,11 @@ contract PeriodicPaymentsTest is ExamplesFixture {
         (r.verifyUser, r.initEthSent) = (false, 0.1 ether);
         uint256 id = register(r);
         vm.warp(start);
+        // An account that holds nothing and did nothing does not exist, and would be credited.
+        vm.deal(user, 1);
         uint256 fee = execute(id, r);
         assertGt(fee, 0);
-        assertEq(user.balance, 0.1 ether - fee);
+        assertEq(user.balance, 1 + 0.1 ether - fee);
         assertEq(_paid(), 1);
     }
 }

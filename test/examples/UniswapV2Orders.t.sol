@@ -443,9 +443,11 @@ contract UniswapV2OrdersRegistryTest is OrdersFixture {
         IRegistry.Request memory r = request(address(orders), _buy(user, o), false, false);
         (r.initEthSent, r.ethForCall) = (2.1 ether, 2 ether);
         uint256 id = register(r);
+        // An account that holds nothing and did nothing does not exist, and would be credited.
+        vm.deal(user, 1);
         uint256 fee = execute(id, r);
         assertGt(fee, 0);
-        assertEq(user.balance, 0.1 ether - fee);
+        assertEq(user.balance, 1 + 0.1 ether - fee);
         assertEq(token.balanceOf(user), AMOUNT + o.minOut);
         assertNothingLeft(address(orders));
     }

@@ -12,6 +12,10 @@ import {console} from "forge-std/console.sol";
  */
 contract MeteringBandTest is MeteringTest {
     function _assertBand(uint256 batch, bool inAuto, uint256[] memory sizes) private {
+        _assertBand(batch, inAuto, false, sizes);
+    }
+
+    function _assertBand(uint256 batch, bool inAuto, bool oneUser, uint256[] memory sizes) private {
         for (uint256 mode; mode < 16; ++mode) {
             for (uint256 i; i < sizes.length; ++i) {
                 uint256 free;
@@ -25,6 +29,7 @@ contract MeteringBandTest is MeteringTest {
                 p.isAlive = mode & 2 != 0;
                 p.verifyUser = mode & 4 != 0;
                 p.insertFee = mode & 8 != 0;
+                p.oneUser = oneUser;
                 p.words = p.verifyUser && p.insertFee && sizes[i] == 1 ? 2 : sizes[i];
                 // Where the floor price applies, no remainder is too small to be refunded.
                 p.zeros = p.words == 100 && !p.refund && !p.insertFee && !inAuto;
@@ -92,6 +97,23 @@ contract MeteringBandTest is MeteringTest {
             (p.inAuto, p.verifyUser) = (i & 1 != 0, i & 2 != 0);
             _check(p);
         }
+    }
+
+    /// What one user's entries find warm is not charged as cold.
+    function test_BatchOf10_OfOneUser_InEth() public {
+        _assertBand(10, false, true, _sizes(2, 0, 0));
+    }
+
+    function test_BatchOf10_OfOneUser_InAuto() public {
+        _assertBand(10, true, true, _sizes(2, 0, 0));
+    }
+
+    function test_BatchOf50_OfOneUser_InEth() public {
+        _assertBand(50, false, true, _sizes(2, 0, 0));
+    }
+
+    function test_BatchOf50_OfOneUser_InAuto() public {
+        _assertBand(50, true, true, _sizes(2, 0, 0));
     }
 
     /// Entries whose call data dominate and entries whose execution does, in one batch: the floor price is a

@@ -75,6 +75,41 @@ contract ForwarderTest is RegistryTest {
         success;
     }
 
+    /// An account that delegates has bytes of its own, and runs its delegate's: none, and nothing would happen.
+    function test_RevertWhen_TargetDelegatesToAnAccountWithoutCode() public {
+        address forwarder = registry.plainForwarder();
+        address[4] memory delegates = [referer, address(1), address(0), user];
+        for (uint256 i; i < 4; ++i) {
+            vm.etch(user, abi.encodePacked(hex"ef0100", delegates[i]));
+            vm.prank(address(registry));
+            (bool success, bytes memory reason) =
+                forwarder.call(abi.encodePacked(bytes32(uint256(uint160(user))), "abcd"));
+            assertFalse(success, "executed");
+            // One that delegates to itself has code, which does not run.
+            if (i == 3) continue;
+            assertEq(reason, abi.encodeWithSelector(IForwarder.TargetWithoutCode.selector, user));
+        }
+    }
+
+    function test_WhenTargetDelegatesToAContract_ItRuns() public {
+        address forwarder = registry.plainForwarder();
+        vm.etch(user, abi.encodePacked(hex"ef0100", address(target)));
+        vm.prank(address(registry));
+        (bool success,) = forwarder.call(abi.encodePacked(bytes32(uint256(uint160(user))), "abcd"));
+        assertTrue(success);
+        assertEq(Puppet(payable(user)).calls(), 1);
+    }
+
+    /// Code of as many bytes as a delegation has is code like other.
+    function test_WhenTargetHasTheSizeOfADelegation_ItRuns() public {
+        address forwarder = registry.plainForwarder();
+        bytes memory code = new bytes(23);
+        vm.etch(user, code);
+        vm.prank(address(registry));
+        (bool success,) = forwarder.call(abi.encodePacked(bytes32(uint256(uint160(user))), "abcd"));
+        assertTrue(success);
+    }
+
     /// Dirty bits above the target are not looked at.
     function test_WhenTargetWordIsDirty_LowBitsCount() public {
         address forwarder = registry.plainForwarder();

@@ -2,6 +2,7 @@
 pragma solidity 0.8.36;
 
 import {MeterTarget} from "../actors/MeterTarget.sol";
+import {Puppet} from "../actors/Puppet.sol";
 import {TestOracle} from "../actors/TestOracle.sol";
 import {RegistryTest} from "../utils/RegistryTest.sol";
 import {IExecutorGate} from "contracts/interfaces/IExecutorGate.sol";
@@ -88,7 +89,7 @@ contract SettingsTest is RegistryTest {
 
     function test_WhenFeesAreSet_TheyAreReadBack() public {
         IRegistry.FeeSettings memory fees =
-            IRegistry.FeeSettings(1000 gwei, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14);
+            IRegistry.FeeSettings(1000 gwei, 1, 2, 3, 12, 7612, 12, 2812, 8, 2000, 10, 11, 12, 13, 14);
         vm.expectEmit(address(registry));
         emit IRegistry.FeeSettingsSet(fees);
         vm.prank(owner);
@@ -146,19 +147,58 @@ contract SettingsTest is RegistryTest {
         assertEq(address(registry).balance, 0);
     }
 
-    /// Settings that make no sense stop executions, not cancellations.
-    function test_WhenClearingExceedsTheRest_OnlyExecutingStops() public {
-        MeterTarget target = new MeterTarget();
-        IRegistry.Request memory r = _request(address(target), "abcd");
-        r.initEthSent = 1 ether;
-        uint256 id = _register(r);
+    /// What is taken off a setting for what is refunded or warm must not exceed it: nothing could be executed.
+    function test_RevertWhen_ASettingIsLessThanWhatIsTakenOffIt() public {
+        // as in IRegistry.FeeSettings: tailEth, tailAuto, entryEth, entryAuto, shared
+        uint256[5] memory fields = [uint256(4), 5, 6, 7, 9];
+        uint256[5] memory minima = [uint256(4800), 12_400, 4800, 7600, 2000];
+        for (uint256 i; i < 5; ++i) {
+            IRegistry.FeeSettings memory fees = registry.feeSettings();
+            assertEq(fees.clearing, 4800);
+            (uint256 field, uint256 minimum) = (fields[i], minima[i]);
+            assembly ("memory-safe") {
+                mstore(add(fees, shl(5, field)), sub(minimum, 1))
+            }
+            vm.expectRevert(abi.encodeWithSelector(IRegistry.BelowMinimum.selector, minimum - 1, minimum));
+            vm.prank(owner);
+            registry.setFeeSettings(fees);
+            assembly ("memory-safe") {
+                mstore(add(fees, shl(5, field)), minimum)
+            }
+            vm.prank(owner);
+            registry.setFeeSettings(fees);
+        }
+    }
+
+    /// At the least that settings can be, many calls in one transaction are still executed.
+    function test_WhenSettingsAreAtTheirMinima_RepeatedCallsAreExecuted() public {
         IRegistry.FeeSettings memory fees;
         fees.clearing = registry.maxFeeSettings().clearing;
+        (fees.tailEth, fees.entryEth, fees.shared) = (fees.clearing, fees.clearing, 2000);
+        (fees.tailAuto, fees.entryAuto) = (fees.clearing + 7600, fees.clearing + 2800);
         vm.prank(owner);
         registry.setFeeSettings(fees);
-        vm.expectRevert(abi.encodeWithSignature("Panic(uint256)", 0x11));
-        _execute(id, r);
-        _cancel(id, r);
+        _useTestGate();
+        Puppet caller = new Puppet();
+        Puppet.Call[] memory calls = new Puppet.Call[](8);
+        _fundAuto(user);
+        for (uint256 i; i < 8; ++i) {
+            IRegistry.Request memory r = _request(address(new MeterTarget()), "abcd");
+            r.payWithAUTO = i & 1 != 0;
+            if (!r.payWithAUTO) r.initEthSent = 0.1 ether;
+            IRegistry.Execution[] memory batch = new IRegistry.Execution[](1);
+            batch[0] = _entry(_register(r), r);
+            calls[i].to = address(registry);
+            calls[i].data = i & 2 == 0
+                ? abi.encodeCall(IRegistry.executeHashedReq, (batch[0].id, r, 0))
+                : abi.encodeCall(IRegistry.executeHashedReqs, (batch));
+        }
+        caller.script(calls);
+        _send(executor, address(caller), abi.encodeCall(Puppet.run, ()));
+        (bool[] memory results,) = caller.results();
+        for (uint256 i; i < 8; ++i) {
+            assertTrue(results[i], "executed");
+        }
     }
 
     // --- price oracle ---
@@ -200,7 +240,9 @@ contract SettingsTest is RegistryTest {
         _set(next);
         next.set(price * 10);
         TestOracle third = new TestOracle(price * 20);
+        skip(1 days);
         _set(third);
+        skip(1 days);
         third.set(price * 20 * 2 + 1);
         vm.expectRevert(
             abi.encodeWithSelector(IRegistry.PriceStepTooLarge.selector, price * 40 + 1, price * 10)
@@ -212,6 +254,7 @@ contract SettingsTest is RegistryTest {
     function test_WhenOldOracleIsSilent_StepIsMeasuredFromTheRecordedPrice() public {
         uint256 price = oracle.autoPerEth();
         _set(next);
+        skip(1 days);
         next.set(price * 100);
         TestOracle.Fault[4] memory silent =
             [TestOracle.Fault.Revert, TestOracle.Fault.Short, TestOracle.Fault.Burn, TestOracle.Fault.Bomb];
@@ -227,6 +270,19 @@ contract SettingsTest is RegistryTest {
             _set(third);
             vm.revertToState(snapshot);
         }
+    }
+
+    /// Steps cannot be taken all at once: a day lies between two.
+    function test_RevertWhen_OracleIsChangedTwiceInADay() public {
+        uint256 changed = block.timestamp;
+        _set(next);
+        TestOracle third = new TestOracle(oracle.autoPerEth());
+        vm.warp(changed + 1 days - 1);
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.PriceStepTooEarly.selector, changed + 1 days));
+        _set(third);
+        vm.warp(changed + 1 days);
+        _set(third);
+        assertEq(address(registry.priceOracle()), address(third));
     }
 
     function test_RevertWhen_NewOracleDoesNotKnow() public {

@@ -66,7 +66,8 @@ impl Judge<'_> {
         let Selection::Claimed { gas: claim_gas, .. } = rehearsed.selection else {
             return Ok(Err(Hindrance::Unknown { why: "the claim is refused".to_owned() }));
         };
-        go_on!(self.is_independent(simulator, entry, facts, leaves, &rehearsed.reads, true));
+        let admins = self.admins(simulator, facts, leaves).await?;
+        go_on!(self.is_independent(simulator, entry, facts, leaves, &admins, &rehearsed.reads, true));
 
         let mut income = U256::ZERO;
         let mut gas = claim_gas.saturating_add(SETTLE_COST);

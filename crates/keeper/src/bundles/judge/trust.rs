@@ -11,24 +11,20 @@ use crate::{
     },
     simulator::Simulator,
 };
-use alloy::primitives::{Address, B256, b256, keccak256};
-use errand_bindings::IExecutorPaymentTerms;
+use alloy::primitives::{Address, keccak256};
+use errand_bindings::{IExecutorPaymentTerms, IProjectActor};
 use errand_bundle::{
     ActionKind,
     bundle::{Batch, GasRules, rest_batches},
     project::Site,
 };
 use errand_sim::{EnvSeen, ReadSet};
-use errand_types::Slot;
 use std::collections::BTreeSet;
 
 /// Blocks that a transaction takes from the decision to the next one: it is included, and it is seen.
 pub(super) const BLOCKS_PER_BATCH: u64 = 2;
 /// Blocks that are reckoned besides.
 const SPARE_BLOCKS: u64 = 2;
-/// Where a transparent proxy has its admin, by ERC-1967.
-const ADMIN_SLOT: B256 = b256!("0xb53127684a568b3173ae13b9f8a6016e243e63b6e8ee1178d6a717850b5d6103");
-
 impl Judge<'_> {
     /// Whether gas is cheap enough.
     pub(super) fn affords(&self) -> bool {
@@ -103,6 +99,25 @@ impl Judge<'_> {
         }
     }
 
+    /// The admins through which the project's transparent proxies are upgraded, as its actor recorded them. Their
+    /// proxies keep them in their code.
+    pub(super) async fn admins(
+        &self,
+        simulator: &mut Simulator,
+        facts: &Facts,
+        leaves: &Leaves,
+    ) -> Result<Vec<Address>, crate::simulator::SimulatorError> {
+        let switched = leaves.actions.iter().filter(|action| action.kind == ActionKind::SET_IMPLEMENTATION);
+        let mut admins = Vec::new();
+        for action in switched {
+            let question = IProjectActor::proxyOfCall { proxy: action.target };
+            if let Some(proxy) = simulator.view(&self.moment.next, facts.actor, question).await? {
+                admins.push(proxy.admin);
+            }
+        }
+        Ok(admins)
+    }
+
     /// Whether nobody can make the actions fail after the claim, as far as it can be seen: they read no state of
     /// strangers, and nothing that the next block's builder chooses.
     pub(super) fn is_independent(
@@ -111,6 +126,7 @@ impl Judge<'_> {
         entry: &Entry,
         facts: &Facts,
         leaves: &Leaves,
+        admins: &[Address],
         reads: &ReadSet,
         is_claimed: bool,
     ) -> Result<(), Hindrance> {
@@ -139,12 +155,6 @@ impl Judge<'_> {
         own.extend(
             leaves.actions.iter().filter(|a| sets(a.kind) || a.kind == ActionKind::DEPLOY).map(|a| a.target),
         );
-        // A transparent proxy is upgraded through its admin.
-        let admins: Vec<_> = own
-            .iter()
-            .filter_map(|&address| simulator.mirror().slot(&Slot { address, key: ADMIN_SLOT.into() }))
-            .map(|word| Address::from_word(word.into()))
-            .collect();
         own.extend(admins);
         let read = simulator.mirror().dependencies(reads);
         let mut foreign = read.slots.iter().map(|(slot, _)| slot.address);

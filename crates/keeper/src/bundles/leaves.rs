@@ -131,14 +131,12 @@ impl Library {
             return content.clone();
         }
         let here = kept().and_then(|bytes| Leaves::read(&bytes, &entry.header).ok());
-        let content = match here {
-            Some(leaves) => Content::Here(Arc::new(leaves)),
-            None => {
-                self.fetch(entry.clone());
-                Content::Awaited(None)
-            }
-        };
+        let content = here.map_or(Content::Awaited(None), |leaves| Content::Here(Arc::new(leaves)));
+        // Noted before it is fetched: an answer finds its place only where there is one, and may come at once.
         locked(&self.contents).insert(entry.id, content.clone());
+        if matches!(content, Content::Awaited(_)) {
+            self.fetch(entry.clone());
+        }
         content
     }
 

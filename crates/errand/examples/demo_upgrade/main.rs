@@ -31,9 +31,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What the keepers are told: batches of about two deploys, so that there is a middle to be killed in; and no
+/// What the keepers are told: batches of one or two deploys, so that there is a middle to be killed in; and no
 /// tip, so that what a bundle pays compares with what it costs.
-const KEEPER: [&str; 5] = ["--max-batch-gas", "2500000", "--tip", "0", "--explain"];
+const KEEPER: [&str; 5] = ["--max-batch-gas", "1500000", "--tip", "0", "--explain"];
 /// Seconds after which an upgrade is given up.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// US dollars per ETH.

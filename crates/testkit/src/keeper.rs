@@ -94,7 +94,9 @@ impl KeeperProcess {
     /// The text of what it told about its work with `--stats`, over all its starts. The last line of a process
     /// that was killed may be half a line.
     pub fn stats(&self) -> String {
-        (1..=self.starts).map(|start| fs::read_to_string(self.stats_path(start)).unwrap_or_default() + "\n").collect()
+        (1..=self.starts)
+            .map(|start| fs::read_to_string(self.stats_path(start)).unwrap_or_default() + "\n")
+            .collect()
     }
 }
 

@@ -86,11 +86,7 @@ async fn main() -> Result<()> {
 }
 
 /// Runs market, users and keepers until everything expected has happened, or patience ends.
-async fn play(
-    scene: &Scene,
-    all: &[requests::Registered],
-    keepers: &mut [KeeperProcess],
-) -> Result<()> {
+async fn play(scene: &Scene, all: &[requests::Registered], keepers: &mut [KeeperProcess]) -> Result<()> {
     let mut market = Market::open(scene).await?;
     let bar = ProgressBar::new(1).with_style(ProgressStyle::with_template(
         "{spinner} {elapsed:>4} [{wide_bar}] {pos}/{len} executions {msg}",
@@ -109,7 +105,11 @@ async fn play(
                 bar.println("· kill -9 of the keeper with the most stake");
             }
             RESTART_AT => {
-                keepers.get_mut(VICTIM).ok_or_eyre("no keeper")?.start(&scene.anvil, &scene.deployment, &[])?;
+                keepers.get_mut(VICTIM).ok_or_eyre("no keeper")?.start(
+                    &scene.anvil,
+                    &scene.deployment,
+                    &[],
+                )?;
                 bar.println("· it is started again, on its journal");
             }
             _ => {}

@@ -1,6 +1,6 @@
 //! What the chain says about bundles: who executed, for how much; and what every block showed of an upgrade.
 
-use crate::{Cast, scene::Scene};
+use crate::scene::Scene;
 use alloy::{
     primitives::{Address, B256, U256, b256},
     providers::Provider,
@@ -19,7 +19,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 /// ERC-1967's slots of the implementation and of the admin.
 const IMPLEMENTATION_SLOT: B256 = b256!("360894a13ba1a3210667c828492db98dca3e2076cc3735a920a3ca505d382bbc");
 const ADMIN_SLOT: B256 = b256!("b53127684a568b3173ae13b9f8a6016e243e63b6e8ee1178d6a717850b5d6103");
-/// What a bundle pays over what it costs, for those that clear no storage.
+/// What a bundle pays over what it costs, where it clears no storage.
 const PAID_OVER_COST: std::ops::RangeInclusive<f64> = 1.19..=1.21;
 
 /// The ProxyAdmin of a transparent proxy.
@@ -50,7 +50,8 @@ impl Proxies {
         let proxy = |name: &str| {
             let wanted = format!("{name} (proxy)");
             let mut named = published.names.iter().zip(&published.actions);
-            let (_, action) = named.find(|(name, _)| **name == wanted).ok_or_eyre("the bundle lacks a proxy")?;
+            let (_, action) =
+                named.find(|(name, _)| **name == wanted).ok_or_eyre("the bundle lacks a proxy")?;
             Ok::<_, eyre::Report>(action.target)
         };
         Ok(Self {
@@ -168,7 +169,8 @@ impl Bundle {
                 let hash = log.transaction_hash.ok_or_eyre("a log of no transaction")?;
                 let receipt =
                     scene.provider().get_transaction_receipt(hash).await?.ok_or_eyre("no receipt")?;
-                let executor = executors.entry(event.executor).or_insert_with(|| Executor::new(event.executor));
+                let executor =
+                    executors.entry(event.executor).or_insert_with(|| Executor::new(event.executor));
                 executor.actions += event.count.to::<usize>();
                 executor.gas_used += receipt.gas_used;
                 executor.paid_wei += event.payment;
@@ -210,8 +212,8 @@ impl Bundle {
         })
     }
 
-    /// What did not come as it should.
-    pub(crate) fn faults(&self, cast: Cast) -> Vec<String> {
+    /// What did not come as it should. `is_taken_over`: the first executor was killed, another one finished.
+    pub(crate) fn faults(&self, is_taken_over: bool) -> Vec<String> {
         let mut faults = Vec::new();
         let mut expect = |is_so: bool, fault: String| {
             if !is_so {
@@ -220,15 +222,18 @@ impl Bundle {
         };
         expect(self.status == "COMPLETED", format!("its status is {}", self.status));
         let bonds = |bond| self.executors.iter().filter(|executor| executor.bond == bond).count();
-        let expected = (usize::from(cast.is_taken_over), 1);
+        let expected = (usize::from(is_taken_over), 1);
         let found = (bonds(Bond::Forfeited), bonds(Bond::Returned));
         expect(found == expected, format!("(forfeited, returned) bonds are {found:?}, not {expected:?}"));
         let paid: U256 = self.executors.iter().map(|executor| executor.paid_wei).sum();
-        expect(paid == self.project_spent_wei, format!("{paid} wei were paid, and {} spent", self.project_spent_wei));
+        expect(
+            paid == self.project_spent_wei,
+            format!("{paid} wei were paid, and {} spent", self.project_spent_wei),
+        );
         for executor in self.executors.iter().filter(|executor| executor.actions > 0) {
             let ratio = f64::from(executor.paid_wei) / f64::from(executor.cost_wei);
             expect(
-                ratio >= *PAID_OVER_COST.start() && (cast.clears_storage || ratio <= *PAID_OVER_COST.end()),
+                PAID_OVER_COST.contains(&ratio),
                 format!("{} was paid {ratio:.4} of its cost", executor.address),
             );
         }

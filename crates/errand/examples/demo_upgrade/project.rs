@@ -40,7 +40,14 @@ impl Project {
         let signer = anvil.signer(owner)?;
         run(Command::new(tool("forge")?)
             .current_dir(folder)
-            .args(["script", "script/DeployBefore.s.sol", "--broadcast", "--slow", "--rpc-url", &anvil.http_url()])
+            .args([
+                "script",
+                "script/DeployBefore.s.sol",
+                "--broadcast",
+                "--slow",
+                "--rpc-url",
+                &anvil.http_url(),
+            ])
             .args(["--private-key", &alloy::primitives::hex::encode_prefixed(signer.to_bytes())]))?;
         let legacy = serde_json::from_slice(&fs::read(folder.join("before.json"))?)?;
         let project = Self { folder: folder.to_owned(), owner: signer.address(), legacy };
@@ -66,7 +73,9 @@ impl Project {
 
     /// A full build: the storage-layout check wants all sources in one build record.
     fn build(&self) -> Result<()> {
-        run(Command::new(tool("forge")?).current_dir(&self.folder).args(["build", "--force", "--skip", "script"]))
+        run(Command::new(tool("forge")?)
+            .current_dir(&self.folder)
+            .args(["build", "--force", "--skip", "script"]))
     }
 
     /// Fills in the version's `upgrade.toml`. The bundle is going to be published at `published`.

@@ -38,7 +38,16 @@ impl Report {
     pub(crate) fn print(&self) {
         let mut table = Table::new();
         table.load_style(UTF8_HORIZONTAL_ONLY);
-        table.set_header(["bundle", "executor", "actions", "gas", "paid ETH", "cost ETH", "paid/cost", "bond"]);
+        table.set_header([
+            "bundle",
+            "executor",
+            "actions",
+            "gas",
+            "paid ETH",
+            "cost ETH",
+            "paid/cost",
+            "bond",
+        ]);
         for bundle in std::iter::once(&self.first).chain(&self.later_bundles) {
             for executor in &bundle.executors {
                 let (paid, cost) = (f64::from(executor.paid_wei), f64::from(executor.cost_wei));

@@ -8,7 +8,8 @@ use alloy::{
     sol_types::SolCall,
 };
 use errand_bindings::{
-    IChugSplashManager::IChugSplashManagerInstance, IChugSplashRegistry, ISimpleLockESS::ISimpleLockESSInstance,
+    IChugSplashManager::IChugSplashManagerInstance, IChugSplashRegistry,
+    ISimpleLockESS::ISimpleLockESSInstance,
 };
 use errand_testkit::{Anvil, Deployment};
 use eyre::{Result, ensure};

@@ -1,10 +1,7 @@
 //! `errand keeper` and bundles: what it tells about them.
 
 use crate::chain::Chain;
-use alloy::{
-    primitives::{B256, U256},
-    sol_types::SolCall,
-};
+use alloy::primitives::{B256, U256};
 use errand_bindings::{
     IChugSplashManager::{self, BundleHeader},
     IChugSplashRegistry,

@@ -66,8 +66,8 @@ impl Judge<'_> {
         let Selection::Claimed { gas: claim_gas, .. } = rehearsed.selection else {
             return Ok(Err(Hindrance::Unknown { why: "the claim is refused".to_owned() }));
         };
-        let admins = self.admins(simulator, facts, leaves).await?;
-        go_on!(self.is_independent(simulator, entry, facts, leaves, &admins, &rehearsed.reads, true));
+        let own = self.own(simulator, entry, facts, leaves).await?;
+        go_on!(self.is_independent(simulator, &own, &rehearsed.reads, true));
 
         let mut income = U256::ZERO;
         let mut gas = claim_gas.saturating_add(SETTLE_COST);

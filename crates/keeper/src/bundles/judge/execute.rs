@@ -109,8 +109,8 @@ impl Judge<'_> {
                 let (index, output) = (event.index.saturating_to(), event.reason.clone());
                 return Ok(Err(Hindrance::Fails { index, output }));
             }
-            let admins = self.admins(simulator, facts, leaves).await?;
-            go_on!(self.is_independent(simulator, entry, facts, leaves, &admins, &run.reads, false));
+            let own = self.own(simulator, entry, facts, leaves).await?;
+            go_on!(self.is_independent(simulator, &own, &run.reads, false));
             require!(!payment.is_zero(), Hindrance::Underfunded { budget: facts.budget });
         }
         if paid.is_none() && at_risk.is_some() {

@@ -9,7 +9,7 @@ use crate::{
         leaves::Leaves,
         rehearsal::{Rehearsal, RehearsalError, Rehearsed},
     },
-    simulator::Simulator,
+    simulator::{Simulator, SimulatorError},
 };
 use alloy::primitives::{Address, keccak256};
 use errand_bindings::{IExecutorPaymentTerms, IProjectActor};
@@ -99,23 +99,34 @@ impl Judge<'_> {
         }
     }
 
-    /// The admins through which the project's transparent proxies are upgraded, as its actor recorded them. Their
-    /// proxies keep them in their code.
-    pub(super) async fn admins(
+    /// Whose state a bundle may depend on: the project's own, and what it is executed through. Among them are the
+    /// admins through which transparent proxies are upgraded, as the actor recorded them; their proxies keep them in
+    /// their code.
+    pub(super) async fn own(
         &self,
         simulator: &mut Simulator,
+        entry: &Entry,
         facts: &Facts,
         leaves: &Leaves,
-    ) -> Result<Vec<Address>, crate::simulator::SimulatorError> {
-        let switched = leaves.actions.iter().filter(|action| action.kind == ActionKind::SET_IMPLEMENTATION);
-        let mut admins = Vec::new();
-        for action in switched {
-            let question = IProjectActor::proxyOfCall { proxy: action.target };
-            if let Some(proxy) = simulator.view(&self.moment.next, facts.actor, question).await? {
-                admins.push(proxy.admin);
+    ) -> Result<BTreeSet<Address>, SimulatorError> {
+        let mut own: BTreeSet<Address> = [
+            entry.manager,
+            facts.actor,
+            self.contracts.registry,
+            entry.header.ess,
+            entry.header.eps,
+            self.policy.executor,
+        ]
+        .into();
+        for action in leaves.actions.iter().filter(|action| action.kind != ActionKind::CALL) {
+            own.insert(action.target);
+            if action.kind == ActionKind::SET_IMPLEMENTATION {
+                let question = IProjectActor::proxyOfCall { proxy: action.target };
+                let answer = simulator.view(&self.moment.next, facts.actor, question).await?;
+                own.extend(answer.map(|proxy| proxy.admin));
             }
         }
-        Ok(admins)
+        Ok(own)
     }
 
     /// Whether nobody can make the actions fail after the claim, as far as it can be seen: they read no state of
@@ -123,10 +134,7 @@ impl Judge<'_> {
     pub(super) fn is_independent(
         &self,
         simulator: &Simulator,
-        entry: &Entry,
-        facts: &Facts,
-        leaves: &Leaves,
-        admins: &[Address],
+        own: &BTreeSet<Address>,
         reads: &ReadSet,
         is_claimed: bool,
     ) -> Result<(), Hindrance> {
@@ -142,20 +150,6 @@ impl Judge<'_> {
                 what: format!("what nobody knows beforehand ({})", names.join(", ")),
             });
         }
-        let mut own: BTreeSet<Address> = [
-            entry.manager,
-            facts.actor,
-            self.contracts.registry,
-            entry.header.ess,
-            entry.header.eps,
-            self.policy.executor,
-        ]
-        .into();
-        let sets = |kind| matches!(kind, ActionKind::SET_STORAGE | ActionKind::SET_IMPLEMENTATION);
-        own.extend(
-            leaves.actions.iter().filter(|a| sets(a.kind) || a.kind == ActionKind::DEPLOY).map(|a| a.target),
-        );
-        own.extend(admins);
         let read = simulator.mirror().dependencies(reads);
         let mut foreign = read.slots.iter().map(|(slot, _)| slot.address);
         // What a strategy that draws reads of others is its own business.

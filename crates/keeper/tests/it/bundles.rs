@@ -9,7 +9,7 @@ use errand_bindings::{
     IChugSplashManager::{self, Status},
     ISimpleLockESS,
 };
-use errand_bundle::{bundle::Bundle, plan::Planned};
+use errand_bundle::{Step, bundle::Bundle, plan::Planned};
 use errand_keeper::bundles::{BundlePolicy, Hindrance};
 use tempfile::tempdir;
 
@@ -30,6 +30,21 @@ async fn a_bundle_is_claimed_executed_and_its_bond_taken_back() {
     assert!(market.lock(&project, &bundle).await.executor.is_zero());
     assert!(is_a_fifth_more(market.paid_and_cost(&project).await));
     assert!(market.balance(executor).await < before + U256::from(BOND));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_admin_of_a_transparent_proxy_is_no_strangers_state() {
+    let market = Market::open().await;
+    let folder = tempdir().unwrap();
+    let mut project = market.project(1).await;
+    let proxy = project.adopt_transparent().await;
+    let mut planned = project.deploys(12, 3_000);
+    let step = Step::SetImplementation { implementation: planned[0].target };
+    planned.push(Planned { name: "set".into(), target: proxy, step });
+    let keeper = market.keeper(1, folder.path());
+    let bundle = project.approve(&planned, Wish::default()).await;
+    project.reaches(&bundle, Status::COMPLETED).await;
+    keeper.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

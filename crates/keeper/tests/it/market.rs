@@ -2,9 +2,10 @@
 
 use crate::common::{Running, Stage, until};
 use alloy::{
-    primitives::{Address, B256, Bytes, U256, hex},
+    network::TransactionBuilder,
+    primitives::{Address, B256, Bytes, U256, b256, hex},
     providers::Provider,
-    rpc::types::{Filter, TransactionReceipt},
+    rpc::types::{Filter, TransactionReceipt, TransactionRequest},
     sol_types::{SolCall, SolEvent, SolValue},
 };
 use errand_bindings::{
@@ -31,6 +32,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 pub(crate) const GWEI: u64 = 1_000_000_000;
 /// What a claim posts, and what an approval locks.
 pub(crate) const BOND: u64 = 100_000_000 * GWEI;
+/// Where ERC-1967 has the admin of a proxy.
+const ADMIN_SLOT: B256 = b256!("b53127684a568b3173ae13b9f8a6016e243e63b6e8ee1178d6a717850b5d6103");
 /// What a lock lasts, in seconds.
 pub(crate) const LOCK: u64 = 900;
 
@@ -63,6 +66,13 @@ impl Default for Wish {
     fn default() -> Self {
         Self { max_base_fee: U256::from(20 * GWEI), budget: None, uri: None, is_served: false }
     }
+}
+
+/// What forge compiled, without arguments.
+fn creation_code(name: &str) -> Vec<u8> {
+    let path = errand_testkit::root().unwrap().join(format!("out/{name}.sol/{name}.json"));
+    let json: serde_json::Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    hex::decode(json["bytecode"]["object"].as_str().unwrap()).unwrap()
 }
 
 impl Market {
@@ -251,11 +261,29 @@ impl Project<'_> {
         Planned { name: name.to_owned(), target, step: Step::Deploy { salt, init_code } }
     }
 
+    /// A transparent proxy of OpenZeppelin's, whose admin is the actor's, under the project.
+    pub(crate) async fn adopt_transparent(&self) -> Address {
+        let name = "TransparentUpgradeableProxy";
+        // Any contract can be behind it, but it has to be called once.
+        let implementation = self.site.ess;
+        let call = ISimpleLockESS::bondAmountCall {}.abi_encode();
+        let mut code = creation_code(name);
+        code.extend((implementation, self.site.actor, Bytes::from(call)).abi_encode_params());
+        let transaction = TransactionRequest::default().from(self.owner).with_deploy_code(code);
+        let receipt = self.market.stage.anvil.send(transaction).await.unwrap();
+        assert!(receipt.status(), "{receipt:?}");
+        let proxy = receipt.contract_address.unwrap();
+        let admin =
+            self.market.stage.anvil.provider().get_storage_at(proxy, ADMIN_SLOT.into()).await.unwrap();
+        let admin = Address::from_word(admin.into());
+        let kind = IChugSplashManager::ProxyKind::TRANSPARENT;
+        self.send(&IChugSplashManager::adoptCall { proxy, kind, admin, implementation }, U256::ZERO).await;
+        proxy
+    }
+
     /// Contracts, a proxy before them, and its switch to the first of them.
     pub(crate) fn upgrade(&self, number: usize, runtime: usize) -> Vec<Planned> {
-        let path = errand_testkit::root().unwrap().join("out/ChugSplashProxy.sol/ChugSplashProxy.json");
-        let json: serde_json::Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
-        let mut code = hex::decode(json["bytecode"]["object"].as_str().unwrap()).unwrap();
+        let mut code = creation_code("ChugSplashProxy");
         code.extend(self.site.actor.abi_encode());
         let proxy = self.deploy_code("proxy", code.into());
         let at = proxy.target;

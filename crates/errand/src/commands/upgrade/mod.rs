@@ -35,7 +35,6 @@ pub(crate) enum Command {
     /// Who else may propose bundles
     #[command(subcommand)]
     Proposer(setup::Proposer),
-    /// Plan an upgrade: what it does, whether it succeeds, what it costs
     Plan(plan::Plan),
     /// Commit a planned bundle for the owner to approve
     Propose(propose::Propose),

@@ -39,10 +39,13 @@ gas: setup ## measure the gas of test/gas into .gas-snapshot
 demo: build ## deploy to a local chain, register Requests and let keepers execute them
 	@tools/demo
 
+demo-upgrade: build ## upgrade a project on a local chain, through bundles that keepers execute
+	@tools/demo-upgrade
+
 deploy-local: setup ## deploy to http://127.0.0.1:8545, starting anvil there if nothing is
 	@tools/deploy-local
 
 clean: ## remove what was built, and keep what was installed
 	rm -rf out cache broadcast target deployments/31337.json
 
-.PHONY: help setup build test check test-the-tests fmt abi gas demo deploy-local clean
+.PHONY: help setup build test check test-the-tests fmt abi gas demo demo-upgrade deploy-local clean

@@ -6,6 +6,9 @@
 
 pub use contracts::*;
 
+/// Creation code of ChugSplashProxy in hexadecimal digits, without its argument.
+pub const CHUG_SPLASH_PROXY_CODE: &str = include_str!("../../../abi/ChugSplashProxy.bin");
+
 #[allow(missing_docs, clippy::too_many_arguments, reason = "generated; documented in contracts/interfaces")]
 mod contracts {
     alloy::sol! {

@@ -97,6 +97,9 @@ pub(crate) enum Command {
     /// Execute others' calls and be paid
     #[command(subcommand)]
     Keeper(commands::keeper::Command),
+    /// Upgrade a project by a bundle that executors carry out
+    #[command(subcommand)]
+    Upgrade(commands::upgrade::Command),
     /// Show the chain, its contracts and what is outstanding
     Status(commands::status::Status),
 }
@@ -110,6 +113,7 @@ impl Cli {
             Command::Stake(command) => command.run(global).await,
             Command::Auto(command) => command.run(global).await,
             Command::Keeper(command) => command.run(global).await,
+            Command::Upgrade(command) => command.run(global).await,
             Command::Status(command) => command.run(global).await,
         }
     }
@@ -138,6 +142,22 @@ mod tests {
             // Longer lines are wrapped, and an example that is wrapped cannot be copied.
             assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
         });
+    }
+
+    #[test]
+    fn every_group_of_commands_is_documented() {
+        let page = include_str!("../../../docs/cli.md");
+        let table: Vec<_> = page.lines().filter(|line| line.starts_with("| `errand ")).collect();
+        for group in Cli::command().get_subcommands() {
+            let rows = table.iter().filter(|row| row.contains(&format!("`errand {}", group.get_name())));
+            let rows = rows.copied().collect::<Vec<_>>().join("\n");
+            assert!(!rows.is_empty(), "{} has no row", group.get_name());
+            for command in group.get_subcommands() {
+                // `errand request list` / `show ID`: the group is said once
+                let names = [format!(" {}", command.get_name()), format!("`{}", command.get_name())];
+                assert!(names.iter().any(|name| rows.contains(name)), "{} has no row", command.get_name());
+            }
+        }
     }
 
     #[test]

@@ -77,7 +77,7 @@ pub(crate) fn verdict_text(verdict: &Verdict) -> (&'static str, Option<String>) 
     }
 }
 
-const fn halt_text(reason: HaltReason) -> &'static str {
+pub(crate) const fn halt_text(reason: HaltReason) -> &'static str {
     match reason {
         HaltReason::OutOfGas => "it runs out of gas",
         HaltReason::Invalid => {

@@ -158,6 +158,11 @@ impl Engine {
         &self.simulator
     }
 
+    /// The same, for whoever else decides on the state at the head.
+    pub const fn simulator_mut(&mut self) -> &mut Simulator {
+        &mut self.simulator
+    }
+
     /// The head.
     pub const fn head(&self) -> &BlockHead {
         self.simulator.head()

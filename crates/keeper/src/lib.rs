@@ -24,6 +24,9 @@
 //! - [`quarantine`]: what failed on chain is left alone for a while
 //! - [`engine`]: all of the above at one head: [`Engine`]
 //!
+//! Bundles of ChugSplash:
+//! - [`bundles`]: which are approved, what they would do, and whether to claim and execute them: [`Bundles`](bundles::Bundles)
+//!
 //! Doing it:
 //! - [`sync`]: the book at start, from journal and logs
 //! - [`run`]: from start to stop: [`Keeper`]
@@ -34,6 +37,7 @@
 
 pub mod batch;
 pub mod book;
+pub mod bundles;
 pub mod check;
 pub mod checks;
 pub mod clock;

@@ -1,6 +1,6 @@
 //! What a keeper tells about its work, block by block.
 
-use crate::{pricing::Balance, turn::Turn};
+use crate::{bundles::BundleReport, pricing::Balance, turn::Turn};
 use alloy::primitives::{B256, U256};
 use errand_types::RequestId;
 use serde::Serialize;
@@ -78,6 +78,8 @@ pub struct BlockReport {
     pub sent: Vec<SentReport>,
     /// What was found in it.
     pub mined: Vec<MinedReport>,
+    /// What was decided about each bundle; nothing where a newer block was known.
+    pub bundles: Vec<BundleReport>,
 }
 
 fn milliseconds<S: serde::Serializer>(elapsed: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,6 +1,7 @@
 //! A keeper from start to stop: one session of following the chain after another, with a resync between them.
 
 use crate::{
+    bundles::{self, BundleContracts, BundlePolicy, Bundles},
     contracts::Contracts,
     engine::{Engine, EngineError, Policy},
     losses::Losses,
@@ -18,6 +19,7 @@ use errand_chain::{
 use errand_journal::{Journal, JournalError};
 use errand_sim::SimConfig;
 use errand_submit::{SubmitConfig, SubmitError};
+use errand_types::BlockHead;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -73,6 +75,8 @@ pub struct Keeper {
     pub contracts: Contracts,
     /// How it decides.
     pub policy: Policy,
+    /// Bundles of ChugSplash, where they are executed too.
+    pub bundles: Option<(BundleContracts, BundlePolicy)>,
     /// Rules of the chain's EVM.
     pub sim: SimConfig,
     /// Where it records what it does.
@@ -138,7 +142,9 @@ impl Keeper {
         let begin = Instant::now();
         let loader = StateLoader::probe(&self.endpoint).await?;
         let mut writes = WriteSets::probe(loader.clone()).await?;
-        let options = FeedOptions { addresses: vec![self.contracts.registry], ..Default::default() };
+        let mut addresses = vec![self.contracts.registry];
+        addresses.extend(self.bundles.iter().map(|(contracts, _)| contracts.registry));
+        let options = FeedOptions { addresses, ..Default::default() };
         let mut feed = BlockFeed::start(&self.endpoint, Start::Tip, options, cancel.child_token()).await?;
         let head = *feed.base();
         tracing::info!(block = head.number, writes = %writes.source(), "following the chain");
@@ -161,12 +167,28 @@ impl Keeper {
         lasting.doubted_from = None;
         observer.synced(head.number, synced.book.len(), outside);
 
+        let bundles = self.sync_bundles(&head, progress).await?;
         let simulator = Simulator::new(loader, self.sim.clone(), head);
         let engine = Engine::new(self.contracts, self.policy.clone(), simulator, synced.book);
-        let mut session = Session::new(self, engine, lasting);
+        let mut session = Session::new(self, engine, bundles, lasting);
         session.keep().await?;
         session.open_submitter().await?;
         *started = true;
         session.follow(&mut feed, &mut writes, observer, begin).await
+    }
+
+    /// The bundles at the head, where they are executed too.
+    async fn sync_bundles(
+        &self,
+        head: &BlockHead,
+        progress: &mut (dyn SyncProgress + Send),
+    ) -> Result<Option<Bundles>, KeeperError> {
+        let Some((contracts, policy)) = &self.bundles else { return Ok(None) };
+        let journal = Some(&self.journal);
+        let book = bundles::sync::sync_bundles(&self.endpoint, contracts, journal, head, progress).await?;
+        tracing::info!(bundles = book.iter().count(), "the bundles are complete");
+        let past = bundles::sync::past_times(&self.endpoint, head).await?;
+        let (contracts, policy, journal) = (contracts.clone(), policy.clone(), self.journal.clone());
+        Ok(Some(Bundles::new(self.endpoint.chain_id(), contracts, policy, journal, book, *head, past)))
     }
 }

@@ -1,8 +1,11 @@
 //! The loop: follows the chain, lets the engine decide, sends, and records.
 
+mod upgrades;
+
 use crate::{
     batch::Batch,
-    engine::{Decision, Engine},
+    bundles::Bundles,
+    engine::{Decision, Engine, EngineError},
     losses::Losses,
     quarantine::Quarantine,
     report::{BlockReport, MinedReport, Observer, SentReport, Withheld},
@@ -62,6 +65,7 @@ impl Lasting {
 pub(crate) struct Session<'a> {
     keeper: &'a Keeper,
     engine: Engine,
+    bundles: Option<Bundles>,
     lasting: &'a mut Lasting,
     /// Requests that changed since the book was kept last.
     changed: BTreeSet<RequestId>,
@@ -81,12 +85,17 @@ impl Drop for Session<'_> {
 }
 
 impl<'a> Session<'a> {
-    pub(crate) fn new(keeper: &'a Keeper, mut engine: Engine, lasting: &'a mut Lasting) -> Self {
+    pub(crate) fn new(
+        keeper: &'a Keeper,
+        mut engine: Engine,
+        bundles: Option<Bundles>,
+        lasting: &'a mut Lasting,
+    ) -> Self {
         lasting.quarantine.keep_only(|id| engine.book().get(id).is_some());
         *engine.quarantine() = std::mem::take(&mut lasting.quarantine);
         let calls_told = keeper.endpoint.stats().total();
         let changed = BTreeSet::new();
-        Self { keeper, engine, lasting, changed, kept_at: None, calls_told, is_unfinished: false }
+        Self { keeper, engine, bundles, lasting, changed, kept_at: None, calls_told, is_unfinished: false }
     }
 
     /// Starts the account's owner, or tells the one that runs already where the chain is now.
@@ -117,6 +126,9 @@ impl<'a> Session<'a> {
     fn resume(&mut self, intent: &Intent) -> Result<(), KeeperError> {
         let ids: Vec<_> = intent.work.iter().filter_map(WorkId::as_request).collect();
         let Some(request) = TxRequest::of(intent)? else { return Ok(()) };
+        if let Some(bundles) = &mut self.bundles {
+            bundles.resume(intent)?;
+        }
         let call = CallSpec {
             origin: intent.account,
             caller: intent.account,
@@ -142,12 +154,19 @@ impl<'a> Session<'a> {
         begin: Instant,
     ) -> Result<(), KeeperError> {
         let tip = feed.tip();
+        let arrivals = self.bundles.as_ref().map(Bundles::arrivals).unwrap_or_default();
         // What waits already must not wait for the next block.
         self.look(observer, Vec::new(), false, begin).await?;
         loop {
             // Only the waiting may be given up: a node that takes a second for a block's writes would otherwise
             // never be done while state cannot be read.
             tokio::select! {
+                // What a bundle does came.
+                () = arrivals.notified() => {
+                    let behind = tip.borrow().hash != self.engine.head().hash;
+                    self.look(observer, Vec::new(), behind, Instant::now()).await?;
+                    continue;
+                }
                 ready = feed.ready() => ready?,
                 () = tokio::time::sleep(LOOK_AGAIN), if self.is_unfinished => {
                     let behind = tip.borrow().hash != self.engine.head().hash;
@@ -157,6 +176,9 @@ impl<'a> Session<'a> {
             }
             let delta = feed.next(writes, self.engine.simulator()).await?;
             self.engine.apply(&delta, now())?;
+            if let Some(bundles) = &mut self.bundles {
+                bundles.apply(&delta).map_err(EngineError::from)?;
+            }
             self.changed.extend(self.engine.take_changed());
             if let BlockDelta::Removed { head } = delta {
                 tracing::warn!(block = head.number, hash = %head.hash, "a block is not canonical any more");
@@ -177,7 +199,7 @@ impl<'a> Session<'a> {
     async fn look(
         &mut self,
         observer: &mut dyn Observer,
-        mined: Vec<MinedReport>,
+        mut mined: Vec<MinedReport>,
         behind: bool,
         seen: Instant,
     ) -> Result<(), KeeperError> {
@@ -190,6 +212,7 @@ impl<'a> Session<'a> {
         let mut decision = self.engine.decide(now(), behind || withheld.is_some()).await?;
         self.is_unfinished = decision.is_unfinished;
         let sent = self.send(&mut decision).await?;
+        let bundles = if behind { Vec::new() } else { self.look_at_bundles(&mut mined).await? };
         let elapsed = seen.elapsed();
         self.keep_if_due().await?;
         let calls = self.keeper.endpoint.stats().total();
@@ -207,6 +230,7 @@ impl<'a> Session<'a> {
             withheld,
             sent,
             mined,
+            bundles,
         });
         self.calls_told = calls;
         Ok(())
@@ -296,6 +320,9 @@ impl Session<'_> {
         let mut mined = Vec::new();
         for event in events {
             let requests: Vec<RequestId> = event.work.iter().filter_map(WorkId::as_request).collect();
+            if let Some(bundles) = &mut self.bundles {
+                bundles.event(event);
+            }
             match &event.update {
                 Update::Mined { receipt } => {
                     mined.push(report(receipt));
@@ -335,6 +362,7 @@ impl Session<'_> {
             }
         }
         self.release_owed(submitter).await?;
+        self.release_bundles(submitter).await?;
         Ok(mined)
     }
 
@@ -401,7 +429,8 @@ impl Session<'_> {
     async fn keep_if_due(&mut self) -> Result<(), KeeperError> {
         let number = self.engine.head().number;
         let is_due = self.kept_at.is_none_or(|kept_at| number.abs_diff(kept_at) >= KEEP_EVERY);
-        if is_due || !self.changed.is_empty() { self.keep().await } else { Ok(()) }
+        let has_changed = !self.changed.is_empty() || self.bundles.as_ref().is_some_and(Bundles::is_unkept);
+        if is_due || has_changed { self.keep().await } else { Ok(()) }
     }
 
     /// Keeps in the journal what changed, and how far it has come.
@@ -418,12 +447,18 @@ impl Session<'_> {
         let number = head.number;
         self.lasting.losses.record(&mut records);
         self.engine.quarantine().record(&mut records);
+        if let Some(bundles) = &self.bundles {
+            bundles.record(&mut records, self.kept_at.is_none());
+        }
         match sync::off_thread(&self.keeper.journal, |journal| journal.write(records)).await {
             Ok(()) => {
                 self.kept_at = Some(number);
                 self.changed.clear();
                 self.lasting.losses.saved();
                 self.engine.quarantine().saved();
+                if let Some(bundles) = &mut self.bundles {
+                    bundles.recorded();
+                }
                 if std::mem::take(&mut self.lasting.disk_is_full) {
                     tracing::info!("there is space for the journal again");
                 }

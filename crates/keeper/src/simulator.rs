@@ -8,8 +8,8 @@ use alloy::{
 };
 use errand_chain::{LoadError, StateLoader, Tracked};
 use errand_sim::{
-    BaseFeeRule, Changes, InsertError, Mirror, NotTheNextBlock, Outcome, ReadSet, Run, Runner, SimConfig,
-    UndoError, Unknown,
+    Act, BaseFeeRule, Changes, InsertError, Mirror, NotTheNextBlock, Outcome, Played, ReadSet, Run, Runner,
+    SimConfig, Stage, UndoError, Unknown,
 };
 use errand_types::{BlockHead, CallSpec, NextBlock, Slot, StateKeys, WriteSet};
 use std::collections::BTreeSet;
@@ -23,6 +23,8 @@ const FREE_ROUNDS: usize = 8;
 const KEY_EFFORT: u64 = 10_000;
 /// Refusals after which the keys of a load are not split further.
 const MAX_REFUSALS: usize = 24;
+/// The same for a rehearsal, which is many transactions long and finds new keys with each that comes to work.
+const REHEARSAL_ROUNDS: usize = 1_000;
 /// Failures to read state after which a patient simulator does not ask any more.
 const MAX_FAILED_LOADS: u32 = 2;
 /// Gas for reading a view.
@@ -235,6 +237,34 @@ impl Simulator {
             Outcome::Success { output, .. } => C::abi_decode_returns(output).ok(),
             _ => None,
         })
+    }
+
+    /// Rehearses acts, each on what the ones before it left. What is missing is loaded at the head, and the whole is
+    /// repeated until nothing is; then what is unknown stays so. The mirror does not change by it.
+    pub async fn rehearse(&mut self, acts: &[Act], stage: &Stage) -> Result<Vec<Played>, SimulatorError> {
+        let Some(first) = acts.first() else { return Err(SimulatorError::NothingToRun) };
+        let mut played = Vec::new();
+        for _ in 0..REHEARSAL_ROUNDS {
+            played = Runner::new(&self.config, &self.mirror, &first.block).rehearse(acts, stage);
+            let mut missing = Missing::default();
+            // What the first ones missed, all later ones miss.
+            for played in &played {
+                missing.extend(&played.run);
+            }
+            if missing.is_empty() {
+                break;
+            }
+            match self.load(missing).await {
+                Ok(()) => {}
+                Err(error) if self.patient && error.may_pass() => {
+                    self.failed_loads += 1;
+                    self.trouble = Some(error);
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(played)
     }
 
     /// Runs the jobs that have not been run, or that missed something when they were. `is_late`: most would be done

@@ -231,7 +231,7 @@ async fn call<C: SolCall>(
     C::abi_decode_returns(&answer).map_err(|_| BookSyncError::BadAnswer(name))
 }
 
-async fn canonical_hash(endpoint: &Endpoint, number: u64) -> Result<Option<B256>, BookSyncError> {
+pub(crate) async fn canonical_hash(endpoint: &Endpoint, number: u64) -> Result<Option<B256>, BookSyncError> {
     let block: Option<Block> =
         endpoint.request("eth_getBlockByNumber", (BlockId::number(number), false)).await?;
     Ok(block.map(|block| block.header.hash))

@@ -8,8 +8,9 @@ use crate::{
     outcome::Unknown,
     reads::{AccountUse, EnvSeen},
     recorder::Recorder,
+    stage::{Stage, WatchedCall},
 };
-use alloy::primitives::Address;
+use alloy::primitives::{Address, Bytes, Selector};
 use revm::{
     Context, Journal, MainnetEvm,
     bytecode::opcode,
@@ -19,7 +20,8 @@ use revm::{
     },
     handler::{EvmTr, FrameResult, Handler, ItemOrResult, evm::FrameTr, instructions::EthInstructions},
     interpreter::{
-        FrameInput, InstructionContext, InstructionExecResult, InstructionResult,
+        CallInputs, CallOutcome, CallScheme, FrameInput, Gas, InstructionContext, InstructionExecResult,
+        InstructionResult, InterpreterResult,
         instructions::{block_info, host, system, tx_info},
         interpreter::EthInterpreter,
         interpreter_action::FrameInit,
@@ -97,9 +99,85 @@ fn own_balance<'a, 'm>(
 
 /// Mainnet's rules, with a note for each frame.
 #[derive(Debug, Default)]
-pub(crate) struct Frames<'m>(PhantomData<Machine<'m>>);
+pub(crate) struct Frames<'m, 's> {
+    machine: PhantomData<Machine<'m>>,
+    /// `None` outside rehearsals, which alone pay for what is done with it.
+    director: Option<Director<'s>>,
+}
 
-impl<'m> Handler for Frames<'m> {
+impl<'s> Frames<'_, 's> {
+    pub(crate) fn on(stage: &'s Stage) -> Self {
+        let director = Director { stage, open: Vec::new(), watched: Vec::new(), refusal: None };
+        Self { machine: PhantomData, director: Some(director) }
+    }
+
+    /// The calls that the stage watches, in the order in which they ended.
+    pub(crate) fn watched(self) -> Vec<WatchedCall> {
+        self.director.map(|director| director.watched).unwrap_or_default()
+    }
+}
+
+/// Measures what a stage watches, and gives its answer.
+#[derive(Debug)]
+struct Director<'s> {
+    stage: &'s Stage,
+    /// One for each frame that has not ended; the function and the gas of one that is watched.
+    open: Vec<Option<(Selector, u64)>>,
+    watched: Vec<WatchedCall>,
+    /// What the last constructor reverted with since a watched call began.
+    refusal: Option<Bytes>,
+}
+
+impl Director<'_> {
+    /// A frame starts; what it returns at once, if it is not to run.
+    fn start(&mut self, ctx: &Ctx<'_>, init: &FrameInit) -> Option<FrameResult> {
+        let FrameInput::Call(call) = &init.frame_input else {
+            self.open.push(None);
+            return None;
+        };
+        let selector = selector_of(ctx, call);
+        let stage = self.stage;
+        let is_watched = call.scheme == CallScheme::Call
+            && call.target_address == stage.watched
+            && stage.callers.contains(&call.caller);
+        self.open.push(is_watched.then_some((selector, call.gas_limit)));
+        if is_watched {
+            self.refusal = None;
+        }
+        let answer = stage.answer.as_ref()?;
+        if call.target_address != answer.contract || selector != answer.selector {
+            return None;
+        }
+        let mut gas = Gas::new(call.gas_limit);
+        let result = if gas.record_regular_cost(answer.gas) {
+            InterpreterResult { result: InstructionResult::Return, output: answer.output.clone(), gas }
+        } else {
+            InterpreterResult::new_oog(call.gas_limit, 0)
+        };
+        Some(FrameResult::Call(CallOutcome::new(result, call.return_memory_offset.clone())))
+    }
+
+    /// The frame that started last ends.
+    fn end(&mut self, result: &FrameResult) {
+        let ended = self.open.pop().flatten();
+        if let FrameResult::Create(created) = result
+            && !created.result.result.is_ok()
+        {
+            self.refusal = Some(created.result.output.clone());
+        }
+        let Some((selector, limit)) = ended else { return };
+        let used = limit.saturating_sub(result.gas().remaining());
+        let succeeded = result.instruction_result().is_ok();
+        let refusal = self.refusal.take();
+        self.watched.push(WatchedCall { selector, limit, used, succeeded, refusal });
+    }
+}
+
+fn selector_of(ctx: &Ctx<'_>, call: &CallInputs) -> Selector {
+    call.input.bytes(ctx).first_chunk::<4>().map(Selector::from).unwrap_or_default()
+}
+
+impl<'m> Handler for Frames<'m, '_> {
     type Evm = Machine<'m>;
     type Error = MachineError;
     type HaltReason = HaltReason;
@@ -109,26 +187,49 @@ impl<'m> Handler for Frames<'m> {
         evm: &mut Machine<'m>,
         first: <<Machine<'m> as EvmTr>::Frame as FrameTr>::FrameInit,
     ) -> Result<FrameResult, MachineError> {
-        note_start(evm.ctx(), &first);
-        if let ItemOrResult::Result(result) = evm.frame_init(first)? {
-            note_end(evm.ctx(), &result);
+        if let ItemOrResult::Result(result) = self.start(evm, first)? {
+            self.end(evm, &result);
             return Ok(result);
         }
         loop {
             let result = match evm.frame_run()? {
-                ItemOrResult::Item(init) => {
-                    note_start(evm.ctx(), &init);
-                    match evm.frame_init(init)? {
-                        ItemOrResult::Item(_) => continue,
-                        ItemOrResult::Result(result) => result,
-                    }
-                }
+                ItemOrResult::Item(init) => match self.start(evm, init)? {
+                    ItemOrResult::Item(()) => continue,
+                    ItemOrResult::Result(result) => result,
+                },
                 ItemOrResult::Result(result) => result,
             };
-            note_end(evm.ctx(), &result);
+            self.end(evm, &result);
             if let Some(result) = evm.frame_return_result(result)? {
                 return Ok(result);
             }
+        }
+    }
+}
+
+impl<'m> Frames<'m, '_> {
+    /// Starts a frame, or has its result at once.
+    fn start(
+        &mut self,
+        evm: &mut Machine<'m>,
+        init: FrameInit,
+    ) -> Result<ItemOrResult<(), FrameResult>, MachineError> {
+        note_start(evm.ctx(), &init);
+        if let Some(director) = &mut self.director
+            && let Some(result) = director.start(evm.ctx(), &init)
+        {
+            return Ok(ItemOrResult::Result(result));
+        }
+        Ok(match evm.frame_init(init)? {
+            ItemOrResult::Item(_) => ItemOrResult::Item(()),
+            ItemOrResult::Result(result) => ItemOrResult::Result(result),
+        })
+    }
+
+    fn end(&mut self, evm: &mut Machine<'m>, result: &FrameResult) {
+        note_end(evm.ctx(), result);
+        if let Some(director) = &mut self.director {
+            director.end(result);
         }
     }
 }

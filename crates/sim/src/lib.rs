@@ -16,6 +16,7 @@
 //! - [`mirror`]: the state that runs read, with its history: [`Mirror`]
 //! - [`changes`]: what a block changed of it: [`Changes`]
 //! - [`runner`]: runs calls and whole transactions: [`Runner`]
+//! - [`stage`]: rehearsals, in which anybody acts: [`Act`], [`Stage`]
 //! - [`outcome`]: what comes out: [`Run`], [`Outcome`], [`Unknown`]
 //! - [`reads`]: what an outcome depends on, and when it still holds: [`ReadSet`]
 
@@ -28,6 +29,7 @@ pub mod outcome;
 pub mod reads;
 mod recorder;
 pub mod runner;
+pub mod stage;
 
 pub use changes::{AccountChange, Changes};
 pub use config::{Fork, ParseForkError, SimConfig};
@@ -36,3 +38,4 @@ pub use mirror::{AccountId, InsertError, Mirror, MirrorSize, NotTheNextBlock, Sl
 pub use outcome::{HaltReason, InvalidTransaction, Outcome, Run, Unknown};
 pub use reads::{AccountRead, AccountUse, Dependencies, EnvSeen, ReadSet};
 pub use runner::Runner;
+pub use stage::{Act, Answer, Played, Stage, WatchedCall};

@@ -7,6 +7,7 @@ use crate::{
     outcome::{HaltReason, Outcome, Run, Unknown},
     reads::{AccountUse, EnvSeen, ReadSet},
     recorder::{Recorder, UNKNOWN_COINBASE},
+    stage::{Act, Played, Stage},
 };
 use alloy::primitives::{B256, TxKind, U256};
 use errand_types::{CallSpec, NextBlock, Slot};
@@ -112,7 +113,52 @@ impl<'m> Runner<'m> {
         runs
     }
 
+    /// Rehearses transactions, each on what the ones before it left. What a run depends on includes what the
+    /// runs before it do. Ends like [`run_transactions`](Self::run_transactions).
+    ///
+    /// The origin of an act may be an account with code (EIP-3607), and its price below the base fee.
+    pub fn rehearse(&mut self, acts: &[Act], stage: &Stage) -> Vec<Played> {
+        let cfg = self.machine.ctx.cfg.clone();
+        let block = self.machine.ctx.block.clone();
+        let (cfg_mut, mut included) = (&mut self.machine.ctx.cfg, true);
+        (cfg_mut.disable_eip3607, cfg_mut.disable_base_fee) = (true, true);
+        if stage.is_unlimited {
+            (cfg_mut.disable_block_gas_limit, cfg_mut.tx_gas_limit_cap) = (true, Some(u64::MAX));
+        }
+        let mut played = Vec::with_capacity(acts.len());
+        for act in acts {
+            if !included {
+                played.push(Played { run: unknown(Unknown::Predecessor), watched: Vec::new() });
+                continue;
+            }
+            self.machine.ctx.block = block_env(&act.block);
+            self.credit(act);
+            let mut frames = Frames::on(stage);
+            let run = self.transact_on(&mut frames, &act.call);
+            included = !matches!(run.outcome, Outcome::Unknown(Unknown::Invalid(_)));
+            played.push(Played { run, watched: frames.watched() });
+        }
+        self.reset();
+        (self.machine.ctx.cfg, self.machine.ctx.block) = (cfg, block);
+        played
+    }
+
+    /// Gives an act's origin its wei, as a transaction before it would.
+    fn credit(&mut self, act: &Act) {
+        if act.credit.is_zero() {
+            return;
+        }
+        let journal = &mut self.machine.ctx.journaled_state;
+        let Ok(mut origin) = journal.load_account_mut(act.call.origin);
+        origin.data.incr_balance(act.credit);
+        journal.commit_tx();
+    }
+
     fn transact(&mut self, spec: &CallSpec) -> Run {
+        self.transact_on(&mut Frames::default(), spec)
+    }
+
+    fn transact_on(&mut self, frames: &mut Frames<'m, '_>, spec: &CallSpec) -> Run {
         let ctx = &mut self.machine.ctx;
         ctx.tx = TxEnv {
             caller: spec.origin,
@@ -128,7 +174,7 @@ impl<'m> Runner<'m> {
         recorder.note(spec.origin, AccountUse::BALANCE | AccountUse::NONCE);
         // Whether a block may include it, and what the origin has left meanwhile.
         recorder.see(EnvSeen::BASE_FEE | EnvSeen::GAS_LIMIT | EnvSeen::GAS_PRICE);
-        let outcome = match Frames::default().run(&mut self.machine) {
+        let outcome = match frames.run(&mut self.machine) {
             Ok(result) => transaction_outcome(result),
             Err(error) => self.failure(error),
         };

@@ -13,6 +13,13 @@ pub const TX_GAS_CAP: u64 = 16_777_216;
 /// Gas of any transaction, and per token of call data at least (EIP-7623).
 const TX_BASE: u64 = 21_000;
 const FLOOR_TOKEN_GAS: u64 = 10;
+/// Gas per word of all copies and hashes of an action; per hash of a proof; and of an action's turn.
+const COPY_GAS: u64 = 60;
+const HASH_GAS: u64 = 300;
+const ACTION_GAS: u64 = 8_000;
+/// What has to be left for the payment strategy after the last action (`StrategyRead.EPS_GAS`, the call, and the 64th
+/// that stays behind), though it hardly uses it.
+const PRICE_GAS: u64 = 104_400;
 /// Bytes of a transaction besides its call data: fields, signature, lengths.
 const ENVELOPE: usize = 256;
 /// Bytes of a batch's call data besides its actions: selector, four heads, two lengths.
@@ -94,18 +101,39 @@ pub(super) fn loads(actions: &[Action], measured: &[Measured], tree: &Tree) -> V
     let pairs = actions.iter().zip(measured).enumerate();
     pairs
         .map(|(index, (action, measured))| {
-            // of an action: offset, three words, offset and length of data; of a proof: offset and length
             let proof = tree.proof(index).map_or(0, |proof| proof.len());
-            let words = 8 + proof;
-            let tokens: u64 = action.data.iter().map(|byte| if *byte == 0 { 1 } else { 4 }).sum();
+            let outside = measured.share - measured.frame;
             Load {
                 committed: action.gas,
-                outside: measured.share - measured.frame,
-                bytes: (words + action.data.len().div_ceil(32)) * 32,
-                tokens: tokens + 32 + 4 * 32 * words as u64,
+                outside,
+                bytes: bytes(action, proof),
+                tokens: tokens(action, proof),
             }
         })
         .collect()
+}
+
+/// Words of an action besides its data: offset, three words, offset and length of data; of a proof: offset and length.
+const fn words(proof: usize) -> usize {
+    8 + proof
+}
+
+fn bytes(action: &Action, proof: usize) -> usize {
+    (words(proof) + action.data.len().div_ceil(32)) * 32
+}
+
+/// Tokens of call data (EIP-7623).
+fn tokens(action: &Action, proof: usize) -> u64 {
+    let tokens: u64 = action.data.iter().map(|byte| if *byte == 0 { 1 } else { 4 }).sum();
+    tokens + 32 + 4 * 32 * words(proof) as u64
+}
+
+/// Gas that an action costs its transaction outside its frame, at most: its call data and proof of so many hashes, their
+/// hashing, and the copies that are made on the way through clones to the actor.
+pub fn outside_gas(action: &Action, proof: usize) -> u64 {
+    let words = (bytes(action, proof) / 32) as u64;
+    let memory = COPY_GAS * words + words * words / 512;
+    4 * tokens(action, proof) + memory + HASH_GAS * proof as u64 + ACTION_GAS
 }
 
 /// Gas and bytes of a transaction.
@@ -115,19 +143,24 @@ struct Size {
     bytes: usize,
 }
 
+/// Gas that must be there for so much to be forwarded: one 64th of what is left stays behind (EIP-150).
+const fn forwarding(gas: u64) -> u64 {
+    gas.saturating_add(gas / 63 + 1)
+}
+
 /// What a transaction of these deploys and this switch needs.
 fn size(deploys: &[Load], switch: &[Load], rules: &GasRules) -> Size {
     let sum = |loads: &[Load]| {
         loads.iter().fold(0u64, |sum, load| sum.saturating_add(load.committed).saturating_add(load.outside))
     };
-    // One 64th of what is left cannot be forwarded (EIP-150), so a 63rd of what is must be there besides.
     let slack = |loads: &[Load]| loads.iter().map(|load| load.committed / 63 + 1).max().unwrap_or(0);
-    let mut gas = rules.tx_overhead.saturating_add(sum(deploys)).saturating_add(slack(deploys));
+    let mut work = sum(deploys).saturating_add(slack(deploys));
     if !switch.is_empty() {
-        // The switch is a frame of the actor's, and its actions are frames in that.
-        let inner = sum(switch).saturating_add(slack(switch));
-        gas = gas.saturating_add(inner).saturating_add(inner / 63 + 1);
+        // The switch is a call of the actor, which is a clone; its actions are calls in that.
+        work = work.saturating_add(forwarding(forwarding(sum(switch).saturating_add(slack(switch)))));
     }
+    // The manager is a clone, too.
+    let gas = forwarding(rules.tx_overhead.saturating_add(work).saturating_add(PRICE_GAS));
     let all = || deploys.iter().chain(switch);
     let tokens = all().fold(4 * HEAD as u64, |sum, load| sum.saturating_add(load.tokens));
     let floor = TX_BASE.saturating_add(FLOOR_TOKEN_GAS.saturating_mul(tokens));
@@ -188,10 +221,31 @@ pub(super) fn batches(
     Ok(batches)
 }
 
-pub(super) fn call_data(id: B256, actions: &[Action], tree: &Tree, batch: &Batch) -> Vec<u8> {
-    let range = batch.first..batch.first + batch.count;
+/// The call data that execute so many actions from `first` on, for the manager.
+pub fn call_data(id: B256, actions: &[Action], tree: &Tree, first: usize, count: usize) -> Vec<u8> {
+    let range = first..first.saturating_add(count);
     let proofs = range.clone().filter_map(|index| tree.proof(index)).collect();
     let actions = actions.get(range).unwrap_or_default().to_vec();
-    let call = executeCall { bundleId: id, firstIndex: U256::from(batch.first), actions, proofs };
+    let call = executeCall { bundleId: id, firstIndex: U256::from(first), actions, proofs };
     call.abi_encode()
+}
+
+/// The largest batches that execute what is left from action `next` on, by committed gas alone.
+pub fn rest_batches(
+    actions: &[Action],
+    tree: &Tree,
+    deploys: usize,
+    next: usize,
+    rules: &GasRules,
+) -> Result<Vec<Batch>, BundleError> {
+    let proof = |index| tree.proof(index).map_or(0, |proof| proof.len());
+    let outside = actions.iter().enumerate().map(|(index, action)| outside_gas(action, proof(index)));
+    let measured: Vec<_> = outside.map(|share| Measured { frame: 0, share }).collect();
+    let names: Vec<_> = (0..actions.len()).map(|index| format!("action {index}")).collect();
+    let loads = loads(actions, &measured, tree);
+    let rest = loads.get(next..).unwrap_or_default();
+    let mut batches =
+        batches(rest, deploys.saturating_sub(next), rules, names.get(next..).unwrap_or_default())?;
+    batches.iter_mut().for_each(|batch| batch.first += next);
+    Ok(batches)
 }

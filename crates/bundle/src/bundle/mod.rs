@@ -2,7 +2,7 @@
 
 mod batch;
 
-pub use batch::{Batch, GasRules, Measured, TX_GAS_CAP};
+pub use batch::{Batch, GasRules, Measured, TX_GAS_CAP, call_data, outside_gas, rest_batches};
 
 use crate::{
     Action, BundleHeader, Tree,
@@ -272,6 +272,6 @@ impl Bundle {
 
     /// The call data of a batch, for the manager.
     pub fn call_data(&self, batch: &Batch) -> Vec<u8> {
-        batch::call_data(self.id, &self.actions, &self.tree, batch)
+        call_data(self.id, &self.actions, &self.tree, batch.first, batch.count)
     }
 }

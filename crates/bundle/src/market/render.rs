@@ -124,6 +124,8 @@ fn panel(
         .configure_mesh()
         .disable_y_mesh()
         .x_labels(10)
+        // Zero is drawn from a sum, and may have a sign.
+        .x_label_formatter(&|value| format!("{value:.2}").replace("-0.00", "0.00"))
         .max_light_lines(1)
         .y_labels(bars.len())
         .y_label_formatter(&label)

@@ -11,16 +11,17 @@ mod requests;
 mod scene;
 
 use crate::{
-    keepers::Keeper,
+    keepers::Stats,
     market::Market,
     report::{Progress, Report},
     scene::{BLOCK_SECONDS, Scene},
 };
+use errand_testkit::KeeperProcess;
 use eyre::{OptionExt, Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -39,11 +40,8 @@ const ENCORE: u64 = 6;
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let root = errand_testkit::root()?;
-    // cargo puts examples into a folder beside the binaries of the same profile
-    let binary = std::env::current_exe()?.with_file_name("").join("../errand");
-    ensure!(binary.is_file(), "{} is missing: run `make build`", binary.display());
-    let folder = root.join("target/demo");
+    let binary = errand_testkit::errand()?;
+    let folder = errand_testkit::root()?.join("target/demo");
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder)?;
 
@@ -59,18 +57,21 @@ async fn main() -> Result<()> {
     scene.anvil.call::<_, ()>("evm_setIntervalMining", (BLOCK_SECONDS,)).await?;
 
     let mut keepers = (0..scene::STAKES.len())
-        .map(|index| Keeper::new(&scene, index, &folder))
+        .map(|index| {
+            let account = scene::executor_account(index)?;
+            KeeperProcess::new(&binary, &scene.anvil, account, &folder, &format!("keeper-{index}"))
+        })
         .collect::<Result<Vec<_>>>()?;
     for keeper in &mut keepers {
-        keeper.start(&binary, &scene)?;
+        keeper.start(&scene.anvil, &scene.deployment, &[])?;
     }
     println!("· three keepers run; their logs are in {}", folder.display());
-    play(&scene, &all, &mut keepers, &binary).await?;
+    play(&scene, &all, &mut keepers).await?;
 
     for keeper in &mut keepers {
         keeper.kill()?;
     }
-    let stats = keepers.iter().map(Keeper::stats).collect::<Result<Vec<_>>>()?;
+    let stats = keepers.iter().map(Stats::of).collect();
     let report = Report::make(&scene, &all, stats).await?;
     let path: PathBuf = folder.join("report.json");
     report.write(&path)?;
@@ -85,12 +86,7 @@ async fn main() -> Result<()> {
 }
 
 /// Runs market, users and keepers until everything expected has happened, or patience ends.
-async fn play(
-    scene: &Scene,
-    all: &[requests::Registered],
-    keepers: &mut [Keeper],
-    binary: &Path,
-) -> Result<()> {
+async fn play(scene: &Scene, all: &[requests::Registered], keepers: &mut [KeeperProcess]) -> Result<()> {
     let mut market = Market::open(scene).await?;
     let bar = ProgressBar::new(1).with_style(ProgressStyle::with_template(
         "{spinner} {elapsed:>4} [{wide_bar}] {pos}/{len} executions {msg}",
@@ -109,7 +105,11 @@ async fn play(
                 bar.println("· kill -9 of the keeper with the most stake");
             }
             RESTART_AT => {
-                keepers.get_mut(VICTIM).ok_or_eyre("no keeper")?.start(binary, scene)?;
+                keepers.get_mut(VICTIM).ok_or_eyre("no keeper")?.start(
+                    &scene.anvil,
+                    &scene.deployment,
+                    &[],
+                )?;
                 bar.println("· it is started again, on its journal");
             }
             _ => {}

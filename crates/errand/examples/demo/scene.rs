@@ -66,13 +66,7 @@ impl Scene {
     }
 
     pub(crate) fn executor(&self, index: usize) -> Result<Address> {
-        self.anvil.account(FIRST_EXECUTOR + u32::try_from(index)?)
-    }
-
-    /// The private key of an executor, for its keeper's environment.
-    pub(crate) fn executor_key(&self, index: usize) -> Result<String> {
-        let signer = self.anvil.signer(FIRST_EXECUTOR + u32::try_from(index)?)?;
-        Ok(alloy::primitives::hex::encode_prefixed(signer.to_bytes()))
+        self.anvil.account(executor_account(index)?)
     }
 
     /// One of the users, in turn.
@@ -139,6 +133,11 @@ impl Scene {
         self.call(mover, self.token, U256::ZERO, approve).await?;
         Ok(())
     }
+}
+
+/// The node's account that is an executor's.
+pub(crate) fn executor_account(index: usize) -> Result<u32> {
+    Ok(FIRST_EXECUTOR + u32::try_from(index)?)
 }
 
 /// A transaction from one of the node's own accounts. Its gas limit is fixed: an estimate that is made in one

@@ -5,6 +5,7 @@ pub(crate) mod keeper;
 pub(crate) mod request;
 pub(crate) mod stake;
 pub(crate) mod status;
+pub(crate) mod upgrade;
 
 use crate::{amount::eth_text, send::Sent};
 use alloy::primitives::U256;

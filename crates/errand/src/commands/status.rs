@@ -12,10 +12,12 @@ use alloy::primitives::{Address, U256, keccak256};
 use clap::Args;
 use errand_bindings::{IPriceOracle, IRegistry};
 use errand_chain::DeployedContract;
+use errand_keeper::bundles::{BundleContracts, book::BundleBook, judge::status_name, sync::sync_bundles};
 use errand_types::BlockHead;
 use eyre::{Result, WrapErr};
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// Shows what is on the node's chain: every contract of the deployment with its code compared to the record,
 /// the outstanding Requests, who may execute now, and what executions cost.
@@ -73,6 +75,8 @@ struct State {
     /// AUTO base units per ETH; `None`: the oracle has no answer.
     price: Option<U256>,
     epoch: Option<Epoch>,
+    /// `None`: the deployment has no ChugSplashRegistry.
+    bundles: Option<BundleBook>,
 }
 
 impl Status {
@@ -124,6 +128,13 @@ impl State {
     async fn read(session: &Session) -> Result<Self> {
         let head = session.head().await?;
         let synced = history::outstanding(session).await?;
+        let bundles = match BundleContracts::of(&session.deployment) {
+            Some(contracts) => {
+                let book = sync_bundles(&session.endpoint, &contracts, None, &head, &mut ()).await;
+                Some(book.wrap_err("the bundles cannot be read")?)
+            }
+            None => None,
+        };
         let _progress = Progress::spinner("asking the node");
         let registry = session.registry();
         let registered = registry.getHashedReqsLen().call().await.asking("the number of Requests")?;
@@ -142,6 +153,7 @@ impl State {
             registered: registered.saturating_to(),
             gate,
             grant,
+            bundles,
             fees,
             oracle,
             price,
@@ -169,6 +181,8 @@ impl State {
             "deployment": session.deployment.path(),
             "contracts": contracts_json(contracts),
             "requests": { "registered": self.registered, "outstanding": self.outstanding },
+            "bundles": self.bundles.as_ref().map(|book| book.iter().map(|entry| json!({ "id": entry.id,
+                "manager": entry.manager, "status": status_name(entry.status) })).collect::<Vec<_>>()),
             "gate": self.gate,
             "grant": { "executor": grant.executor, "untilBlock": grant.untilBlock.saturating_to::<u64>() },
             "epoch": self.epoch.as_ref().map(Epoch::json),
@@ -198,6 +212,7 @@ impl State {
             ("head", format!("block {} at base fee {base_fee}", head.number)),
             ("deployment", session.deployment.path().display().to_string()),
             ("requests", format!("{outstanding} outstanding of {registered} registered")),
+            ("bundles", self.bundles.as_ref().map_or_else(|| "no ChugSplashRegistry".to_owned(), counted)),
             ("gate", session.address_text(self.gate)),
             ("grant", grants),
         ];
@@ -206,4 +221,14 @@ impl State {
         rows.push(("fee", format!("gas x (base fee + tip up to {tip_cap}) + 30 % in ETH, + 10 % in AUTO")));
         rows
     }
+}
+
+/// How many bundles were approved, by where they are now.
+fn counted(book: &BundleBook) -> String {
+    let mut counts = BTreeMap::<&str, usize>::new();
+    for entry in book.iter() {
+        *counts.entry(status_name(entry.status)).or_default() += 1;
+    }
+    let counts: Vec<_> = counts.iter().map(|(status, count)| format!("{count} {status}")).collect();
+    if counts.is_empty() { "none was approved".to_owned() } else { counts.join(", ") }
 }

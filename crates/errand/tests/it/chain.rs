@@ -17,6 +17,9 @@ use std::{
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+/// Accounts of the node: some for tests that name them, some for those that want one of their own.
+pub(crate) const ACCOUNTS: usize = 80;
+
 /// A node with everything deployed. Account 0 is the deployer, who owns all AUTO but what accounts 1 to 9 got.
 pub(crate) struct Chain {
     runtime: Runtime,
@@ -70,7 +73,7 @@ impl Chain {
     pub(crate) fn own() -> Self {
         let runtime = Runtime::new().unwrap();
         let (anvil, deployment) = runtime.block_on(async {
-            let anvil = Anvil::spawn().await.unwrap();
+            let anvil = Anvil::builder().accounts(ACCOUNTS).spawn().await.unwrap();
             let mut deployment = Deployment::run(&anvil).await.unwrap();
             deployment.script(&anvil, "script/DeployUniswapV2.s.sol").await.unwrap();
             deployment.script(&anvil, "script/DeployExamples.s.sol").await.unwrap();
@@ -86,6 +89,25 @@ impl Chain {
             );
         }
         chain
+    }
+
+    /// A chain of the test's own with the contracts of bundles, too.
+    pub(crate) fn own_chugsplash() -> Self {
+        let mut chain = Self::own();
+        let Self { runtime, anvil, deployment, .. } = &mut chain;
+        runtime.block_on(deployment.script(anvil, "script/DeployChugSplash.s.sol")).unwrap();
+        chain
+    }
+
+    /// A chain with the contracts of bundles, which tests share that do not move its clock.
+    pub(crate) fn chugsplash() -> Arc<Self> {
+        static SHARED: Mutex<Weak<Chain>> = Mutex::new(Weak::new());
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.upgrade().unwrap_or_else(|| {
+            let chain = Arc::new(Self::own_chugsplash());
+            *shared = Arc::downgrade(&chain);
+            chain
+        })
     }
 
     /// A chain that tests share which neither move its clock nor stake.
@@ -134,6 +156,25 @@ impl Chain {
             TransactionRequest::default().from(self.account(from)).to(to).input(call.abi_encode().into());
         let receipt = self.block_on(self.anvil.send(transaction)).unwrap();
         assert!(receipt.status(), "{receipt:?}");
+    }
+
+    /// The same with so many wei.
+    pub(crate) fn pay(&self, from: u32, to: Address, call: &impl SolCall, value: U256) {
+        let transaction = TransactionRequest::default()
+            .from(self.account(from))
+            .to(to)
+            .value(value)
+            .input(call.abi_encode().into());
+        let receipt = self.block_on(self.anvil.send(transaction)).unwrap();
+        assert!(receipt.status(), "{receipt:?}");
+    }
+
+    /// What a transaction of one of the node's accounts would give.
+    pub(crate) fn call_as<C: SolCall>(&self, from: u32, to: Address, call: &C) -> C::Return {
+        let transaction =
+            TransactionRequest::default().from(self.account(from)).to(to).input(call.abi_encode().into());
+        let answer = self.block_on(async { self.anvil.provider().call(transaction).await }).unwrap();
+        C::abi_decode_returns(&answer).unwrap()
     }
 
     /// Asks a contract.

@@ -11,6 +11,9 @@
 mod bad_input;
 mod chain;
 mod keeper;
+mod keeper_bundles;
 mod requests;
 mod stake;
+mod upgrade;
+mod upgrade_plan;
 mod warnings;

@@ -12,7 +12,10 @@ use errand_chain::{BlockFeed, Deployment, Endpoint, FeedOptions, Start};
 use errand_journal::{Identity, Journal};
 use errand_keeper::{
     AutoValue, BlockReport, Contracts, Keeper, KeeperError, Observer, Outstanding, Policy, ProfitRule,
-    Sender, book::registered, planner::TRANSACTION_GAS_CAP,
+    Sender,
+    book::registered,
+    bundles::{BundleContracts, BundlePolicy},
+    planner::TRANSACTION_GAS_CAP,
 };
 use errand_sim::{Fork, SimConfig};
 use errand_submit::{SubmitConfig, TipPolicy};
@@ -45,12 +48,25 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) async fn set() -> Self {
-        let _ = tracing_subscriber::fmt()
-            .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
-            .with_test_writer()
-            .try_init();
+        log();
         let anvil = Anvil::builder().accounts(10).spawn().await.unwrap();
         let fixture = Fixture::run(&anvil).await.unwrap();
+        Self::on(anvil, fixture).await
+    }
+
+    /// The same with the contracts for upgrades.
+    pub(crate) async fn own_chugsplash() -> Self {
+        log();
+        // Scripts wait for blocks that an instantly mining node made before they looked.
+        let anvil = Anvil::builder().accounts(10).block_time(1.0).spawn().await.unwrap();
+        let mut fixture = Fixture::run(&anvil).await.unwrap();
+        fixture.script(&anvil, "script/DeployChugSplash.s.sol").await.unwrap();
+        let _: () = anvil.call("anvil_setIntervalMining", [0]).await.unwrap();
+        anvil.set_automine(true).await.unwrap();
+        Self::on(anvil, fixture).await
+    }
+
+    async fn on(anvil: Anvil, fixture: Fixture) -> Self {
         let deployment = Deployment::load(&fixture.path()).unwrap();
         let endpoint =
             Endpoint::connect(&[anvil.http_url().parse().unwrap()], Default::default()).await.unwrap();
@@ -229,15 +245,27 @@ impl Stage {
     }
 
     pub(crate) fn keeper_with(&self, executor: u32, folder: &Path, policy: Policy) -> Running {
+        self.keeper_of(executor, folder, policy, None)
+    }
+
+    pub(crate) fn keeper_of(
+        &self,
+        executor: u32,
+        folder: &Path,
+        policy: Policy,
+        bundles: Option<(BundleContracts, BundlePolicy)>,
+    ) -> Running {
+        let tip = policy.tip;
         let keeper = Keeper {
             endpoint: self.endpoint.clone(),
             contracts: self.contracts,
             policy,
+            bundles,
             sim: SimConfig::new(31_337, Fork::Osaka),
             journal: self.journal(executor, folder),
             sender: Some(Sender {
                 wallet: EthereumWallet::from(self.anvil.signer(executor).unwrap()),
-                config: SubmitConfig { tip: TipPolicy::Fixed(1_000_000_000), ..Default::default() },
+                config: SubmitConfig { tip: TipPolicy::Fixed(tip), ..Default::default() },
             }),
             first_block: 0,
         };
@@ -256,6 +284,13 @@ impl Stage {
         });
         Running { cancel, reports, syncs, thread }
     }
+}
+
+fn log() {
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_test_writer()
+        .try_init();
 }
 
 struct Recording(Arc<Mutex<Vec<BlockReport>>>, Arc<AtomicUsize>);

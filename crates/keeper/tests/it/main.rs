@@ -8,8 +8,12 @@
 )]
 
 mod batches;
+mod bundles;
 mod common;
 mod faults;
 mod live;
+mod market;
 mod money;
+mod rehearsal;
 mod strangers;
+mod traps;

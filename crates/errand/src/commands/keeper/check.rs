@@ -2,7 +2,8 @@
 
 use super::{
     Judgement,
-    journal::{JournalArgs, journal_problem},
+    bundles::{BundleArgs, listing, survey},
+    journal::{JournalArgs, identity, journal_problem},
 };
 use crate::{
     amount::eth_text,
@@ -17,7 +18,8 @@ use crate::{
 use alloy::primitives::{Address, U256};
 use clap::Args;
 use errand_chain::{StateLoader, WriteSets};
-use errand_keeper::{Simulator, Terms, Turn, clock::TOLERANCE, turn::turn};
+use errand_journal::Journal;
+use errand_keeper::{Simulator, Terms, Turn, bundles::BundleReport, clock::TOLERANCE, turn::turn};
 use errand_types::{RequestId, WriteSource};
 use eyre::{Result, WrapErr};
 use serde_json::json;
@@ -34,6 +36,8 @@ use std::{
 pub(crate) struct Check {
     #[command(flatten)]
     judgement: Judgement,
+    #[command(flatten)]
+    bundles: BundleArgs,
     #[command(flatten)]
     journal: JournalArgs,
     #[command(flatten)]
@@ -54,6 +58,8 @@ struct Findings<'a> {
     registered: u64,
     /// Seconds that the host's clock is ahead of the head.
     head_age: i64,
+    /// `None`: bundles are left alone.
+    bundles: Option<Vec<BundleReport>>,
 }
 
 impl Check {
@@ -74,6 +80,11 @@ impl Check {
         let mut simulator = simulator(&session, self.judgement.fork).await?;
         let head_age = seconds_ahead(simulator.head().timestamp, SystemTime::now());
         let (terms, turn) = terms_and_turn(&session, &mut simulator, executor).await?;
+        let setup = self.bundles.setup(&session).await?;
+        let (policy, fork) = (self.judgement.policy(executor), self.judgement.fork);
+        let unwritten = Journal::in_memory(identity(&session, executor).await?)
+            .map_err(|error| journal_problem(&error))?;
+        let bundles = survey(&session, setup, &policy, fork, unwritten).await?;
         let registered =
             session.registry().getHashedReqsLen().call().await.asking("the number of Requests")?;
         drop(progress);
@@ -88,6 +99,7 @@ impl Check {
             turn,
             registered: registered.saturating_to(),
             head_age,
+            bundles,
         };
         findings.print()
     }
@@ -171,13 +183,17 @@ impl Findings<'_> {
             "turn": self.turn.as_str(),
             "autoPerEthBase": self.terms.auto_per_eth.map(|price| price.to_string()),
             "registered": self.registered,
+            "bundles": self.bundles,
             "headAgeSeconds": self.head_age,
             "warnings": warning.iter().collect::<Vec<_>>(),
         });
-        self.session.format.print(&value, || pairs(self.rows()))
+        self.session.format.print(&value, || match self.bundles.as_deref() {
+            None | Some([]) => pairs(self.rows()),
+            Some(bundles) => format!("{}\n\n{}", pairs(self.rows()), listing(bundles)),
+        })
     }
 
-    fn rows(&self) -> [(&'static str, String); 7] {
+    fn rows(&self) -> [(&'static str, String); 8] {
         let Self { session, executor, .. } = self;
         let (url, chain) = (session.endpoint.url(), session.endpoint.chain_id());
         let (deployment, journal) = (&session.deployment, self.journal.display());
@@ -202,6 +218,13 @@ impl Findings<'_> {
                 },
             ),
             ("registered", format!("{} Requests", self.registered)),
+            (
+                "bundles",
+                match &self.bundles {
+                    Some(bundles) => format!("{} approved", bundles.len()),
+                    None => "left alone".to_owned(),
+                },
+            ),
         ]
     }
 }

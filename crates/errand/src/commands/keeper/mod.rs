@@ -1,5 +1,6 @@
 //! `errand keeper`: execute others' calls and be paid.
 
+mod bundles;
 mod check;
 mod journal;
 mod run;
@@ -19,12 +20,15 @@ use eyre::Result;
 use std::str::FromStr;
 
 /// A keeper follows the chain, finds Requests whose call succeeds and whose fee pays, and executes them while
-/// the gate lets its account.
+/// the gate lets its account. Where there is a ChugSplashRegistry it also claims and executes projects' bundles.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Example: look first, rehearse, then run:
   errand keeper check --account worker
   errand keeper run --account worker --dry-run
-  errand keeper run --account worker --min-profit 0.0001ether")]
+  errand keeper run --account worker --min-profit 0.0001ether
+
+Example: execute bundles, and tell why each that is not taken is not:
+  errand keeper run --account worker --tip 0gwei --max-bond 0.5ether --explain")]
 pub(crate) enum Command {
     /// Follow the chain and execute what pays
     Run(Box<Run>),

@@ -2,6 +2,7 @@
 
 use super::{
     Judgement,
+    bundles::{BundleArgs, verdict},
     journal::{JournalArgs, identity, journal_problem},
 };
 use crate::{
@@ -37,6 +38,11 @@ use tokio_util::sync::CancellationToken;
 pub(crate) struct Run {
     #[command(flatten)]
     judgement: Judgement,
+    #[command(flatten)]
+    bundles: BundleArgs,
+    /// Tell with each block what is done about every bundle, and why not more, with the numbers
+    #[arg(long, env = "ERRAND_EXPLAIN", value_parser = BoolishValueParser::new(), help_heading = "Bundles")]
+    explain: bool,
     #[command(flatten)]
     journal: JournalArgs,
     /// Read logs only so far back on the first start, such as 30d. Default: from the Registry's deployment on
@@ -99,13 +105,15 @@ impl Run {
                 ..SubmitConfig::default()
             },
         });
-        let mut recorder = Recorder::open(self.stats.as_deref(), self.dry_run)?;
+        let mut recorder = Recorder::open(self.stats.as_deref(), self.dry_run, self.explain)?;
+        let bundles = self.bundles.setup(&session).await?;
         let first_block = self.first_block(&session).await?;
         let head = session.head().await?;
         let keeper = Keeper {
             endpoint: session.endpoint.clone(),
             contracts: session.contracts,
             policy,
+            bundles,
             sim: SimConfig::new(session.endpoint.chain_id(), self.judgement.fork),
             journal,
             sender,
@@ -186,10 +194,11 @@ fn stop_on_signal(stop: CancellationToken) -> Result<()> {
 struct Recorder {
     file: Option<File>,
     dry_run: bool,
+    explain: bool,
 }
 
 impl Recorder {
-    fn open(path: Option<&Path>, dry_run: bool) -> Result<Self> {
+    fn open(path: Option<&Path>, dry_run: bool, explain: bool) -> Result<Self> {
         let file = path
             .map(|path| {
                 OpenOptions::new().create(true).append(true).open(path).wrap_err_with(|| {
@@ -198,7 +207,7 @@ impl Recorder {
                 })
             })
             .transpose()?;
-        Ok(Self { file, dry_run })
+        Ok(Self { file, dry_run, explain })
     }
 
     fn write(&mut self, line: &Value) {
@@ -222,6 +231,11 @@ impl Observer for Recorder {
         for sent in report.sent.iter().filter(|_| self.dry_run) {
             let profit = eth_text(sent.balance.profit().unwrap_or_default());
             tracing::info!(block = report.number, requests = %errand_types::listed(&sent.requests), gas = sent.gas, profit, "would send");
+        }
+        for told in report.bundles.iter().filter(|told| self.explain || (self.dry_run && told.step.is_some()))
+        {
+            let (block, verdict) = (report.number, verdict(told));
+            tracing::info!(block, bundle = %told.id, manager = %told.manager, "{verdict}");
         }
         for mined in &report.mined {
             let cost = eth_text(mined.cost_wei);

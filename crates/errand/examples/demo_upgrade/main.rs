@@ -1,0 +1,299 @@
+//! The demo of upgrades: a project of five contracts, two of which name each other, gets them through bundles that
+//! two competing keepers execute, one of which is killed in the middle.
+//!
+//! It ends by itself. Exit code 0: everything came as the report says it should.
+
+mod chain;
+mod contracts;
+mod project;
+mod report;
+mod scene;
+
+use crate::{
+    chain::{Bundle, Proxies, Version},
+    contracts::{Controller, Owned, PriceFeed, Token, Vault},
+    report::Report,
+    scene::{BLOCK_SECONDS, EXECUTORS, Scene},
+};
+use alloy::{
+    primitives::{
+        Address, B256, U256,
+        utils::{format_ether, parse_ether},
+    },
+    providers::Provider,
+};
+use errand_bindings::IChugSplashManager::Status;
+use errand_testkit::KeeperProcess;
+use eyre::{OptionExt, Result, ensure};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+/// What the keepers are told: batches of one or two deploys, so that there is a middle to be killed in; and no
+/// tip, so that what a bundle pays compares with what it costs.
+const KEEPER: [&str; 5] = ["--max-batch-gas", "1500000", "--tip", "0", "--explain"];
+/// Seconds after which an upgrade is given up.
+const PATIENCE: Duration = Duration::from_secs(90);
+/// US dollars per ETH.
+const PRICE: u64 = 3_000;
+/// Between two looks at the chain.
+const POLL: Duration = Duration::from_millis(50);
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let binary = errand_testkit::errand()?;
+    let folder = errand_testkit::root()?.join("target/demo-upgrade");
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder)?;
+
+    let scene = Scene::set(&binary, &folder).await?;
+    let mut play = Play::open(scene, &binary, &folder).await?;
+    let report = play.acts().await?;
+    let path = folder.join("report.json");
+    report.write(&path)?;
+    report.print();
+    println!("report: {}", path.display());
+    for fault in &report.faults {
+        eprintln!("✗ {fault}");
+    }
+    ensure!(report.faults.is_empty(), "{} things did not come as expected", report.faults.len());
+    println!("every upgrade went through, at no block was a part of it visible, and everybody was paid");
+    Ok(())
+}
+
+/// The demo while it runs.
+struct Play {
+    scene: Scene,
+    keepers: Vec<KeeperProcess>,
+    proxies: Proxies,
+    /// what the proxies had behind them before, and after each step
+    versions: Vec<Version>,
+    bundles: Vec<Bundle>,
+    faults: Vec<String>,
+}
+
+impl Play {
+    /// Registers the project, hands over what it has, and starts the keepers.
+    async fn open(scene: Scene, binary: &Path, folder: &Path) -> Result<Self> {
+        let owner = scene.project.owner;
+        scene.run(&["upgrade", "register", "--salt", "demo"]).await?;
+        let (token, feed) = (scene.project.legacy.token, scene.project.legacy.price_feed);
+        let admin = chain::admin_of(&scene, token).await?;
+        println!("\n· the owner hands the proxies over to {}", scene.actor);
+        for owned in [admin, feed] {
+            let call = Owned::transferOwnershipCall { to: scene.actor };
+            scene.send(owner, owned, U256::ZERO, call).await?;
+        }
+        scene.run(&["upgrade", "adopt", &token.to_string(), "transparent"]).await?;
+        scene.run(&["upgrade", "adopt", &feed.to_string(), "uups"]).await?;
+        println!("\n· somebody holds 100 tokens, and the price is {PRICE}");
+        let amount = parse_ether("100")?;
+        scene.send(owner, token, U256::ZERO, Token::mintCall { to: scene.user, amount }).await?;
+
+        let anvil = &scene.anvil;
+        anvil.set_automine(false).await?;
+        anvil.call::<_, ()>("evm_setIntervalMining", (BLOCK_SECONDS,)).await?;
+        let mut keepers = Vec::new();
+        for (index, account) in EXECUTORS.into_iter().enumerate() {
+            let mut keeper =
+                KeeperProcess::new(binary, anvil, account, folder, &format!("keeper-{}", index + 1))?;
+            keeper.start(anvil, &scene.deployment, &KEEPER)?;
+            keepers.push(keeper);
+        }
+        println!("· two keepers run; their logs are in {}", folder.display());
+        Ok(Self {
+            scene,
+            keepers,
+            proxies: Proxies::default(),
+            versions: Vec::new(),
+            bundles: Vec::new(),
+            faults: Vec::new(),
+        })
+    }
+
+    async fn acts(&mut self) -> Result<Report> {
+        println!("\n━━ version 1: five contracts, two of them in a circle");
+        self.plan(&["upgrade", "plan", "upgrade.toml", "--previous", project::BEFORE], "1").await?;
+        self.proxies = Proxies::read(&self.scene, &self.scene.project.published("1"))?;
+        self.note("before").await?;
+        self.carry_out("1", true).await?;
+        self.note("version 1").await?;
+        self.use_version1().await?;
+        self.withdraw().await?;
+
+        println!("\n━━ version 2: the vault takes a fee; token and price feed stay as they are");
+        self.scene.project.change()?;
+        self.restart_keepers()?;
+        self.plan(&["upgrade", "plan", "upgrade.toml"], "2").await?;
+        self.carry_out("2", false).await?;
+        self.note("version 2").await?;
+        self.use_version2().await?;
+
+        println!("\n━━ rollback: the code of version 1 again, in one transaction of the owner's");
+        self.scene.run(&["upgrade", "rollback"]).await?;
+        self.note("rollback").await?;
+        self.expect(
+            self.implementations("rollback")? == self.implementations("version 1")?,
+            "the rollback did not bring version 1 back",
+        );
+
+        self.withdraw().await?;
+
+        for keeper in &mut self.keepers {
+            keeper.kill()?;
+        }
+        let mixed = chain::mixed_blocks(&self.scene, &self.proxies, &self.versions).await?;
+        Report::make(std::mem::take(&mut self.bundles), mixed, std::mem::take(&mut self.faults))
+    }
+
+    /// A user pays in, as far as controller and price feed let him; what the token held before is still there.
+    async fn use_version1(&mut self) -> Result<()> {
+        let (user, token) = (self.scene.user, self.scene.project.legacy.token);
+        let Proxies { vault, controller, .. } = self.proxies;
+        // The price that was set before is as old as the epoch for the new code.
+        let call = PriceFeed::setCall { newPrice: U256::from(PRICE) };
+        self.scene
+            .send(self.scene.project.owner, self.scene.project.legacy.price_feed, U256::ZERO, call)
+            .await?;
+        self.scene.send(user, vault, parse_ether("10")?, Vault::depositCall {}).await?;
+        let call = Token::transferCall { to: vault, amount: parse_ether("1")? };
+        self.scene.send(user, token, U256::ZERO, call).await?;
+        let held = self.scene.read(token, Token::balanceOfCall { account: user }).await?;
+        self.expect(held == parse_ether("99")?, format!("the user holds {held} of the token"));
+        let circle = (
+            self.scene.read(vault, Vault::CONTROLLERCall {}).await?,
+            self.scene.read(controller, Controller::VAULTCall {}).await?,
+        );
+        self.expect(circle == (controller, vault), "vault and controller do not know each other");
+        let limit = self.scene.read(controller, Controller::limitCall {}).await?;
+        let expected = parse_ether("50000")? / U256::from(PRICE);
+        self.expect(limit == expected, format!("the limit is {limit}, not {expected}"));
+        println!("· a user paid 10 ETH in, and has a token sent");
+        Ok(())
+    }
+
+    /// The deposit of before is there; a fee is taken; what did not change was not deployed again.
+    async fn use_version2(&mut self) -> Result<()> {
+        let (user, vault) = (self.scene.user, self.proxies.vault);
+        let fee_bps = self.scene.read(vault, Vault::feeBpsCall {}).await?;
+        self.expect(fee_bps == 25, format!("the fee is {fee_bps} bps"));
+        let owner = self.scene.project.owner;
+        let before = self.scene.provider().get_balance(owner).await?;
+        self.scene.send(user, vault, U256::ZERO, Vault::withdrawCall { amount: parse_ether("4")? }).await?;
+        let fee = self.scene.provider().get_balance(owner).await? - before;
+        self.expect(fee == parse_ether("0.01")?, format!("the fee on 4 ETH is {fee} wei"));
+        let (old, new) = (self.implementations("version 1")?, self.implementations("version 2")?);
+        let changed: Vec<bool> = old.iter().zip(&new).map(|(old, new)| old != new).collect();
+        // Vault, controller, token, price feed
+        self.expect(changed == [true, true, false, false], format!("changed are {changed:?}"));
+        println!("· a user took 4 ETH back; the owner got a fee of {} ETH", format_ether(fee));
+        Ok(())
+    }
+
+    /// Plans; the bundle is written to where it is published.
+    async fn plan(&self, command: &[&str], name: &str) -> Result<()> {
+        let published = self.scene.project.published(name);
+        let out = published.display().to_string();
+        let mut arguments = command.to_vec();
+        arguments.extend(["--output", &out]);
+        self.scene.run(&arguments).await
+    }
+
+    /// Proposes, funds and approves the bundle, and waits until it is completed and its bond is settled.
+    /// `is_taken_over`: the first executor is killed in the middle, another one finishes.
+    async fn carry_out(&mut self, name: &str, is_taken_over: bool) -> Result<()> {
+        let file = self.scene.project.published(name).display().to_string();
+        let published = chain::published(&self.scene.project.published(name))?;
+        let (id, deploys) = (published.id, published.header.deployCount.to::<usize>());
+        let id_text = id.to_string();
+        let from = self.scene.provider().get_block_number().await?;
+        self.scene.run(&["upgrade", "propose", &file]).await?;
+        self.scene.run(&["upgrade", "fund", "--for-bundle", &id_text]).await?;
+        self.scene.run(&["upgrade", "approve", &id_text]).await?;
+        let mut watch = self.scene.command(&["upgrade", "watch", &id_text])?.spawn()?;
+        if is_taken_over {
+            self.kill_the_holder(id, deploys).await?;
+        }
+        let begun = Instant::now();
+        while self.scene.manager.statusOf(id).call().await? != Status::COMPLETED
+            || !Bundle::is_settled(&self.scene, id).await?
+            || watch.try_wait()?.is_none()
+        {
+            if let Err(error) = self.check_patience(begun, "the bundle") {
+                watch.kill()?;
+                return Err(error);
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        self.scene.run(&["upgrade", "verify", &id_text]).await?;
+        let bundle = Bundle::read(&self.scene, name, id, from).await?;
+        self.faults.extend(bundle.faults(is_taken_over));
+        self.bundles.push(bundle);
+        Ok(())
+    }
+
+    /// Kills the keeper that holds the lock when half of the deploys are done; the time of its lock goes by.
+    async fn kill_the_holder(&mut self, id: B256, deploys: usize) -> Result<()> {
+        let begun = Instant::now();
+        while self.scene.manager.bundle(id).call().await?.nextIndex.to::<usize>() * 2 < deploys {
+            self.check_patience(begun, "the first half of the deploys")?;
+            tokio::time::sleep(POLL).await;
+        }
+        let lock = self.scene.lock.lockOf(*self.scene.manager.address(), id).call().await?;
+        for keeper in &mut self.keepers {
+            if keeper.address() == lock.executor {
+                keeper.kill()?;
+            }
+        }
+        println!("· kill -9 of the keeper of {}, half of the deploys are done", lock.executor);
+        // What it sent before it died is mined.
+        tokio::time::sleep(Duration::from_secs(2 * BLOCK_SECONDS)).await;
+        let seconds = self.scene.lock.lockSeconds().call().await?;
+        println!("· {seconds} seconds go by on the chain");
+        self.scene.anvil.call::<_, serde_json::Value>("evm_increaseTime", (seconds.to::<u64>(),)).await?;
+        Ok(())
+    }
+
+    fn check_patience(&mut self, begun: Instant, what: &str) -> Result<()> {
+        for keeper in &mut self.keepers {
+            keeper.check()?;
+        }
+        ensure!(begun.elapsed() < PATIENCE, "{what} takes more than {} seconds", PATIENCE.as_secs());
+        Ok(())
+    }
+
+    /// Starts the keepers again that do not run.
+    fn restart_keepers(&mut self) -> Result<()> {
+        for keeper in &mut self.keepers {
+            keeper.kill()?;
+            keeper.start(&self.scene.anvil, &self.scene.deployment, &KEEPER)?;
+        }
+        Ok(())
+    }
+
+    async fn withdraw(&mut self) -> Result<()> {
+        self.scene.run(&["upgrade", "withdraw", "--all"]).await?;
+        let left = self.scene.manager.accounts().call().await?.free;
+        self.expect(left.is_zero(), format!("{left} wei are left after everything was withdrawn"));
+        Ok(())
+    }
+
+    /// Remembers the implementations as they are now.
+    async fn note(&mut self, name: &'static str) -> Result<()> {
+        self.versions.push(Version::read(&self.scene, &self.proxies, name).await?);
+        Ok(())
+    }
+
+    fn implementations(&self, name: &str) -> Result<Vec<Address>> {
+        let version = self.versions.iter().find(|version| version.name == name);
+        Ok(version.ok_or_eyre("no such version")?.implementations.clone())
+    }
+
+    fn expect(&mut self, is_so: bool, fault: impl Into<String>) {
+        if !is_so {
+            self.faults.push(fault.into());
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The actions of a bundle, as they are published: not believed, but compared with what the chain knows.
+
+use super::project::{Proposal, file_header};
+use crate::problem::Problem;
+use alloy::{primitives::B256, transports::http::reqwest};
+use errand_bundle::{
+    file::{self, DEFAULT_MAX_BYTES, Published},
+    header::Totals,
+};
+use eyre::Result;
+use std::{
+    fs::{self, File},
+    io::Read,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use url::Url;
+
+/// How long a server may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Reads a bundle's file from the disk.
+///
+/// # Errors
+/// A [`Problem`] where there is none, or it contradicts itself.
+pub(crate) fn read_file(path: &Path) -> Result<Published> {
+    let shown = path.display();
+    let problem = |why: String| Problem::new(format!("{shown}: {why}"));
+    // What is no plain file might never end.
+    let about = fs::metadata(path).map_err(|error| problem(error.to_string()))?;
+    if !about.is_file() {
+        return Err(problem("it is no file".to_owned()).into());
+    }
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(limit()).read_to_end(&mut bytes));
+    read.map_err(|error| problem(error.to_string()))?;
+    file::read(&bytes, DEFAULT_MAX_BYTES).map_err(|error| {
+        problem(error.to_string())
+            .hint("the file is not as `errand upgrade plan` wrote it, or has been changed since: plan again")
+            .into()
+    })
+}
+
+fn limit() -> u64 {
+    u64::try_from(DEFAULT_MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1)
+}
+
+/// The actions of a proposal: out of `given`, or from where its header says that they are published.
+///
+/// # Errors
+/// A [`Problem`] where they are not to be had, or are others.
+pub(crate) async fn of_proposal(proposal: &Proposal, given: Option<&Path>) -> Result<Published> {
+    let published = match given {
+        Some(path) => read_file(path)?,
+        None => read_uri(&proposal.header.uri).await?,
+    };
+    require_same(proposal, &published)?;
+    Ok(published)
+}
+
+/// Refuses a file of another bundle than the one proposed.
+pub(crate) fn require_same(proposal: &Proposal, published: &Published) -> Result<()> {
+    let header = file_header(&proposal.header);
+    if published.id != proposal.id || published.header != header {
+        return Err(other(proposal.id, published.id));
+    }
+    let totals = Totals::of(&published.actions).and_then(|totals| totals.check(&header));
+    totals.map_err(|error| {
+        Problem::new(format!("the published actions are not those proposed: {error}")).into()
+    })
+}
+
+fn other(proposed: B256, found: B256) -> eyre::Report {
+    Problem::new(format!(
+        "the file is of bundle {found}, not of {proposed}: the proposal is not the one shown"
+    ))
+    .hint("look at what was proposed with `errand upgrade verify`, and approve nothing you have not seen")
+    .into()
+}
+
+/// Reads what is at `uri`: http(s), `file://` or the path of a file.
+async fn read_uri(uri: &str) -> Result<Published> {
+    // A stranger's text: quoted, so that it controls no terminal.
+    let problem = |why: String| {
+        Problem::new(format!("the actions cannot be read from {uri:?}: {why}"))
+            .hint("give the file with --bundle FILE")
+    };
+    if uri.is_empty() {
+        return Err(Problem::new("the proposal does not say where its actions are published")
+            .hint("give the file with --bundle FILE")
+            .into());
+    }
+    let url = match Url::parse(uri) {
+        Ok(url) => url,
+        Err(_) => return read_file(&PathBuf::from(uri)),
+    };
+    match url.scheme() {
+        "file" => {
+            let path = url.to_file_path().map_err(|()| problem("it is no path".to_owned()))?;
+            read_file(&path)
+        }
+        "http" | "https" => {
+            let bytes = download(url).await.map_err(problem)?;
+            file::read(&bytes, DEFAULT_MAX_BYTES).map_err(|error| problem(error.to_string()).into())
+        }
+        scheme => Err(problem(format!("addresses with `{scheme}:` are not known")).into()),
+    }
+}
+
+async fn download(url: Url) -> Result<Vec<u8>, String> {
+    let text = |error: reqwest::Error| error.without_url().to_string();
+    let client = reqwest::Client::builder().timeout(PATIENCE).build().map_err(text)?;
+    let mut answer = client.get(url).send().await.and_then(|a| a.error_for_status()).map_err(text)?;
+    let mut bytes = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(text)? {
+        if bytes.len().saturating_add(chunk.len()) > DEFAULT_MAX_BYTES {
+            return Err(format!("it has more than {DEFAULT_MAX_BYTES} bytes"));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}

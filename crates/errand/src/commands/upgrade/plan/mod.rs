@@ -1,0 +1,150 @@
+//! `errand upgrade plan`: what an upgrade would do and cost, before anybody signs.
+
+pub(super) mod artifacts;
+pub(super) mod home;
+mod layouts;
+mod rehearse;
+mod report;
+
+use super::source::{Source, SourceArgs};
+use crate::{
+    cli::Global,
+    output::Progress,
+    preview::simulator,
+    problem::Problem,
+    session::{Session, connect},
+};
+use alloy::{
+    hex,
+    primitives::{Address, Bytes},
+    sol_types::SolValue,
+};
+use artifacts::Artifacts;
+use clap::Args;
+use errand_bundle::{
+    file,
+    plan::{self, PlanError},
+};
+use errand_sim::Fork;
+use eyre::{Report, Result, WrapErr};
+use home::{Home, Known};
+use layouts::Layouts;
+use rehearse::Stage;
+use report::Planning;
+use std::{fs, path::PathBuf};
+
+/// Plan an upgrade: what it does, whether it succeeds, what it costs
+///
+/// Reads upgrade.toml and forge's artifacts, asks the chain what is there already, and plans what is left to do:
+/// first all deployments, then the switch, which writes storage, sets implementations and makes calls, all in one
+/// transaction. The whole bundle is rehearsed on the chain's present state by the manager's own code, from its
+/// proposal to its last action. Nothing is sent, no key is needed.
+///
+/// Refused are, with the reason: an action that fails, a constructor that uses what is not there yet, a new
+/// implementation that moves the variables of the old one, a proxy that the project cannot upgrade, a switch that
+/// does not fit into a transaction.
+///
+/// Written are the bundle, beside the file, to be published at the bundle's `uri`, and the storage layouts of what
+/// it deploys, with which the next plan compares: keep these under version control.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  forge build && errand upgrade plan
+  errand upgrade plan vault-2.toml --uri https://example.org/vault-2.json
+  errand upgrade plan --previous ../vault-1/out    layouts are not recorded yet
+
+What the file may say: docs/upgrade-toml.md. The next steps: publish the bundle,
+errand upgrade propose, fund, approve.")]
+pub(crate) struct Plan {
+    #[command(flatten)]
+    source: SourceArgs,
+    /// forge's output of the version that is on the chain, for the storage layouts of what no plan recorded
+    #[arg(long, value_name = "DIR", env = "ERRAND_PREVIOUS")]
+    previous: Option<PathBuf>,
+    /// Do not compare this contract's storage layout: what breaks is yours. Several, separated by commas
+    #[arg(long, value_name = "NAME", env = "ERRAND_UNCHECKED_STORAGE", value_delimiter = ',')]
+    unchecked_storage: Vec<String>,
+    /// Where the bundle is going to be published, instead of the file's `uri`
+    #[arg(long, value_name = "URI", env = "ERRAND_URI")]
+    uri: Option<String>,
+    /// The bundle's file. Default: FILE with the ending .bundle.json
+    #[arg(long, short, value_name = "PATH", env = "ERRAND_OUTPUT")]
+    output: Option<PathBuf>,
+    /// Rules of the chain's next block: cancun, prague or osaka
+    #[arg(long, value_name = "FORK", env = "ERRAND_FORK", default_value = "osaka")]
+    fork: Fork,
+}
+
+impl Plan {
+    pub(crate) async fn run(&self, global: &Global) -> Result<()> {
+        let source = Source::read(&self.source)?;
+        // Before a deployment is looked for, which would be that of another chain.
+        source.require_network(connect(global).await?.chain_id())?;
+        let session = Session::open(global).await?;
+        let (file, config, artifacts) = (&source.path, &source.config, &source.artifacts);
+        let previous =
+            self.previous.as_deref().map(|folder| Artifacts::open(Some(folder), file)).transpose()?;
+        let home = Home::find(&session, config).await?;
+        let project = source.project(home.site)?;
+
+        let progress = Progress::spinner("asking what is on the chain");
+        let mut simulator = simulator(&session, self.fork).await?;
+        let known = Known::ask(&session, simulator.head(), &plan::questions(&project)).await?;
+        home.require_ours(&session, &project, &known).await?;
+        let plan = plan::plan(&project, &proxy_code(home.site.actor)?, &known)
+            .map_err(|error| plan_problem(&error))?;
+        drop(progress);
+
+        let layouts = Layouts {
+            session: &session,
+            config,
+            project: &project,
+            artifacts,
+            previous: previous.as_ref(),
+            unchecked: &self.unchecked_storage,
+            file,
+        };
+        let compared = layouts.check(&plan.checks).await?;
+        let names: Vec<&str> = config.contracts.iter().map(|contract| contract.artifact.as_str()).collect();
+        let stage = Stage { home: &home, plan: &plan, artifacts, names };
+        let uri = self.uri.as_deref().unwrap_or(&config.project.uri);
+        let (bundle, measured) = stage.bundle(&mut simulator, &config.caps, uri).await?;
+        let rehearsed = stage.rehearse(&mut simulator, &bundle).await?;
+
+        let output = self.output.clone().unwrap_or_else(|| file.with_extension("bundle.json"));
+        let written = file::write(&bundle).wrap_err("the bundle cannot be written")?;
+        fs::write(&output, format!("{written}\n"))
+            .wrap_err_with(|| Problem::new(format!("{} cannot be written", output.display())))?;
+        let planning = Planning {
+            head: *simulator.head(),
+            home: &home,
+            plan: &plan,
+            measured: &measured,
+            bundle: &bundle,
+            rehearsed: &rehearsed,
+            compared: &compared,
+            output: &output,
+            layouts: layouts.record()?,
+        };
+        session.format.print(&planning.json(), || planning.text())
+    }
+}
+
+fn plan_problem(error: &PlanError) -> Report {
+    let problem = Problem::new(error.to_string());
+    match error {
+        PlanError::ProxyMissing { .. } => {
+            problem.hint("check the address, and that --rpc is a node of the right chain")
+        }
+        PlanError::InitCodeTooLarge { .. } => problem.hint("split the contract, or move code into libraries"),
+        PlanError::NothingToDo => problem.hint("after a change to the sources, build first: `forge build`"),
+        PlanError::Unknown { .. } => problem,
+    }
+    .into()
+}
+
+/// Creation code of ChugSplashProxy, with the actor as its admin.
+pub(super) fn proxy_code(actor: Address) -> Result<Bytes> {
+    let mut code = hex::decode(errand_bindings::CHUG_SPLASH_PROXY_CODE.trim()).wrap_err("ChugSplashProxy")?;
+    code.extend(actor.abi_encode());
+    Ok(code.into())
+}

@@ -1,0 +1,78 @@
+//! `errand keeper` and bundles: what it tells about them.
+
+use crate::chain::Chain;
+use alloy::primitives::{B256, U256};
+use errand_bindings::{
+    IChugSplashManager::{self, BundleHeader},
+    IChugSplashRegistry,
+};
+use std::{
+    io::{BufRead, BufReader},
+    process::Stdio,
+};
+
+/// Approves a bundle whose actions are not to be had.
+fn approve(chain: &Chain) {
+    let (owner, salt, registry) = (chain.account(5), B256::ZERO, chain.address("ChugSplashRegistry"));
+    let manager = chain.call(registry, &IChugSplashRegistry::addressesOfCall { owner, salt }).manager;
+    chain.transact(5, registry, &IChugSplashRegistry::registerCall { owner, salt });
+    let ether = U256::from(10).pow(U256::from(18));
+    let header = BundleHeader {
+        actionRoot: B256::repeat_byte(7),
+        deployCount: U256::from(1),
+        switchCount: U256::ZERO,
+        totalGas: U256::from(1_000_000),
+        maxTxs: U256::from(1),
+        maxBaseFee: U256::from(20_000_000_000u64),
+        callValue: U256::ZERO,
+        budget: ether,
+        ess: chain.address("SimpleLockESS"),
+        eps: chain.address("FlatFeeEPS"),
+        uri: "/nowhere/bundle.json".to_owned(),
+    };
+    chain.pay(5, manager, &IChugSplashManager::depositCall {}, ether * U256::from(2));
+    let propose = IChugSplashManager::proposeCall { header: header.clone() };
+    let bundle_id = chain.call_as(5, manager, &propose);
+    chain.transact(5, manager, &propose);
+    chain.transact(5, manager, &IChugSplashManager::approveCall { bundleId: bundle_id, header });
+}
+
+#[test]
+fn why_a_bundle_is_not_taken_is_told_by_status_check_and_run() {
+    let chain = Chain::own_chugsplash();
+    let none = chain.run(&["status"]).ok();
+    assert!(none.stdout.contains("none was approved"), "{}", none.stdout);
+    approve(&chain);
+
+    assert!(chain.run(&["status"]).ok().stdout.contains("1 APPROVED"));
+    let status = chain.run(&["status", "--json"]).ok().json();
+    assert_eq!(status["bundles"][0]["status"], "APPROVED");
+
+    let check = chain.run_as(3, &["keeper", "check"]).ok();
+    assert!(check.stdout.contains("1 approved"), "{}", check.stdout);
+    assert!(
+        check.stdout.contains("not now: its actions are being fetched: No such file"),
+        "{}",
+        check.stdout
+    );
+    let arguments = ["keeper", "check", "--json", "--max-bond", "0.05ether"];
+    let check = chain.run_as(3, &arguments).ok().json();
+    let hindrance = &check["bundles"][0]["hindrance"];
+    assert_eq!(hindrance["reason"], "bond-too-high", "{check}");
+    let left = chain.run_as(3, &["keeper", "check", "--no-bundles"]).ok();
+    assert!(left.stdout.contains("left alone"), "{}", left.stdout);
+
+    let mut command = chain.signing(3);
+    let mut keeper = command
+        .args(["keeper", "run", "--explain", "--max-bond", "0.05ether"])
+        .stderr(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(keeper.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let line = lines.find(|line| line.contains("not now: its bond of 100000000000000000 wei"));
+    keeper.kill().unwrap();
+    keeper.wait().unwrap();
+    let line = line.unwrap();
+    assert!(line.contains("50000000000000000 wei that may be at risk; --max-bond"), "{line}");
+}

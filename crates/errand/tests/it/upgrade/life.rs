@@ -1,0 +1,159 @@
+//! Bundles from registration to withdrawal.
+
+use super::place::{CONTRACTS, Place, REFUSED};
+use crate::chain::Chain;
+use errand_bindings::IChugSplashManager::Status;
+use std::fs;
+
+#[test]
+fn a_project_goes_from_registration_to_withdrawal() {
+    let chain = Chain::chugsplash();
+    let place = Place::new(&chain, "whole");
+    let made = place.bundle(CONTRACTS);
+    let id = place.propose();
+    assert_eq!(id, made.id.to_string());
+
+    let quote = place.json(&["quote", &id]);
+    assert_eq!(quote["status"], "PROPOSED");
+    assert_eq!(quote["neededWei"].as_str().unwrap(), made.costs.deposit.to_string());
+    assert_eq!(quote["missingWei"], quote["neededWei"]);
+    assert_eq!(quote["worstWei"].as_str().unwrap(), made.costs.worst.unwrap().to_string());
+    assert_eq!(quote["lockSeconds"], 900);
+
+    let toml = place.path("upgrade.toml").display().to_string();
+    let verified = chain.run(&["upgrade", "verify", &id, &toml, "--json"]).ok().json();
+    assert_eq!(verified["isSame"], true, "{verified}");
+    assert_eq!(verified["computedRoot"], verified["actionRoot"]);
+
+    place.owner(&["approve", &id]).failed(1, &["not funded", "fund --for-bundle"]);
+    place.owner(&["fund", "--for-bundle", &id]).ok();
+    let approved = place.owner(&["approve", &id]).ok();
+    assert!(approved.stderr.contains("Vault (implementation)"), "{}", approved.stderr);
+    assert!(place.status(made.id) == Status::APPROVED);
+    place.owner(&["withdraw", "--all"]).failed(1, &["is APPROVED: nothing can be withdrawn"]);
+
+    place.carry_out(2, &made);
+    let watched = place.look(&["watch", &id, "--json", "--timeout", "1m"]).ok();
+    let last: serde_json::Value = serde_json::from_str(watched.stdout.lines().last().unwrap()).unwrap();
+    assert_eq!(last["status"], "COMPLETED");
+    assert_eq!(last["nextIndex"], last["actionCount"]);
+
+    let verified = chain.run(&["upgrade", "verify", &id, &toml, "--json"]).ok().json();
+    assert_eq!(verified["isSame"], true, "{verified}");
+    for leaf in verified["leaves"].as_array().unwrap() {
+        let expected = if leaf["kind"] == "CALL" { "made" } else { "as planned" };
+        assert_eq!(leaf["onChain"], expected, "{leaf}");
+    }
+
+    let folder = place.path("verification").display().to_string();
+    let written = chain.run(&["upgrade", "artifacts", &toml, "--output", &folder, "--json"]).ok();
+    let addresses: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(place.path("verification/addresses.json")).unwrap())
+            .unwrap();
+    assert_eq!(written.json(), addresses);
+    assert!(addresses["contracts"]["Vault"]["implementation"].is_string(), "{addresses}");
+
+    let listed = place.json(&["list"]);
+    assert_eq!(listed[0]["status"], "COMPLETED");
+    place.owner(&["withdraw", "--all"]).ok();
+    let status = place.json(&["status"]);
+    assert_eq!(status["accounts"]["freeWei"], "0");
+    assert_eq!(status["bundle"]["state"]["status"], "COMPLETED");
+}
+
+#[test]
+fn a_bundle_is_paused_resumed_and_cancelled() {
+    let chain = Chain::chugsplash();
+    let place = Place::new(&chain, "paused");
+    let made = place.approved(CONTRACTS);
+    let id = made.id.to_string();
+    place.owner(&["resume"]).failed(1, &["neither paused nor going to be"]);
+    place.owner(&["retry"]).failed(1, &["is APPROVED; for this it must be STALLED"]);
+    place.owner(&["close"]).failed(1, &["is APPROVED; for this it must be STALLED"]);
+    place.owner(&["rollback"]).failed(1, &["is active, APPROVED"]);
+    place.owner(&["pause"]).ok();
+    assert!(place.status(made.id) == Status::PAUSED);
+    // what is paused leaves its budget free, and going on needs it again
+    place.owner(&["withdraw", "0.01ether"]).ok();
+    place.owner(&["resume"]).failed(1, &["InsufficientFunds"]);
+    place.owner(&["fund", "0.01ether"]).ok();
+    place.owner(&["resume"]).ok();
+    place.claim(2, made.id);
+    let paused = place.owner(&["pause"]).ok();
+    assert!(paused.stderr.contains("the pause is in force after 15m"), "{}", paused.stderr);
+    let status = place.json(&["status", &id]);
+    assert_eq!(status["bundle"]["state"]["readiness"], "PAUSE_REQUESTED", "{status}");
+    assert_eq!(
+        status["bundle"]["state"]["executor"].as_str().unwrap(),
+        chain.account(2).to_string().to_lowercase()
+    );
+    place.owner(&["cancel"]).ok();
+    assert!(place.status(made.id) == Status::CANCELLED);
+    place.look(&["watch", &id]).failed(1, &["is CANCELLED", "hint:"]);
+    place.owner(&["cancel"]).failed(1, &["no bundle of", "is active"]);
+    place.owner(&["withdraw", "--all"]).ok();
+}
+
+#[test]
+fn a_stalled_bundle_tells_why_and_is_retried_or_closed() {
+    let chain = Chain::chugsplash();
+    let place = Place::new(&chain, "stalled");
+    let made = place.approved(&format!("{CONTRACTS}{REFUSED}"));
+    let id = made.id.to_string();
+    place.carry_out(2, &made);
+    assert!(place.status(made.id) == Status::STALLED);
+    let stalled = made.actions.len() - 1;
+    let text = place.look(&["status"]).ok().stdout;
+    assert!(text.contains(&format!("action {stalled} failed: no reason given")), "{text}");
+    place.owner(&["withdraw", "--all"]).failed(1, &["is STALLED"]);
+    place.owner(&["retry"]).ok();
+    assert!(place.status(made.id) == Status::APPROVED);
+    place.claim(3, made.id);
+    // nothing of the switch was done
+    place.execute_from(3, &made, made.header.deployCount.to());
+    place.owner(&["close"]).ok();
+    assert!(place.status(made.id) == Status::FAILED);
+    place.look(&["watch", &id]).failed(1, &["is FAILED, action", "no reason given"]);
+
+    // the same again, without the call: what was deployed is not deployed again
+    let next = place.bundle(CONTRACTS);
+    assert!(next.actions.len() < made.actions.len() - 1, "{:?}", next.names);
+    let id = place.propose();
+    place.owner(&["approve", &id]).ok();
+    place.carry_out(2, &next);
+    assert!(place.status(next.id) == Status::COMPLETED);
+}
+
+#[test]
+fn proxies_are_rolled_back() {
+    let chain = Chain::chugsplash();
+    let place = Place::new(&chain, "rolled");
+    place.carry_out(2, &place.approved(CONTRACTS));
+    place.owner(&["rollback"]).failed(1, &["nothing to roll back"]);
+    let second = CONTRACTS.replace("the vault", "another vault");
+    place.carry_out(2, &place.approved(&second));
+    let rolled = place.owner(&["rollback"]).ok();
+    assert!(rolled.stderr.contains("goes back to"), "{}", rolled.stderr);
+    place.owner(&["rollback"]).failed(1, &["nothing to roll back"]);
+}
+
+#[test]
+fn what_plan_writes_is_proposed_verified_and_carried_out() {
+    let chain = Chain::chugsplash();
+    let place = Place::new(&chain, "planned");
+    let toml = place.toml(CONTRACTS);
+    let file = place.file();
+    chain.run(&["upgrade", "plan", &toml, "--output", &file]).ok();
+    let id = place.propose();
+    chain.run(&["upgrade", "verify", &id, &toml]).ok();
+    place.owner(&["fund", "--for-bundle", &id]).ok();
+    place.owner(&["approve", &id, "--bundle", &file]).ok();
+    let id = id.parse().unwrap();
+    place.claim(2, id);
+    place.execute_file(2);
+    assert!(place.status(id) == Status::COMPLETED);
+    chain.run(&["upgrade", "verify", &id.to_string(), &toml]).ok();
+    // a second plan of the same has only the call left to do
+    let again = chain.run(&["upgrade", "plan", &toml, "--output", &file, "--json"]).ok();
+    assert!(again.stdout.contains("CALL") && !again.stdout.contains("\"DEPLOY\""), "{}", again.stdout);
+}

@@ -1,0 +1,7 @@
+//! `errand upgrade`
+
+mod bad_input;
+mod life;
+mod place;
+mod proxies;
+mod watch;

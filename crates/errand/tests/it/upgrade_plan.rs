@@ -1,0 +1,531 @@
+//! `errand upgrade plan` against a real node, the real contracts and what forge makes of `fixtures/Fleet.sol`; and
+//! the bundles that it writes, executed for good.
+
+use crate::chain::{Ran, run};
+use alloy::{
+    primitives::{Address, B256, Bytes, U256, hex, keccak256},
+    providers::Provider,
+    rpc::types::{TransactionReceipt, TransactionRequest},
+    sol,
+    sol_types::{SolCall, SolValue},
+};
+use errand_bindings::{
+    IChugSplashManager::{self, BundleHeader, ProxyKind, Status},
+    IChugSplashRegistry, ISimpleLockESS,
+};
+use errand_bundle::{
+    Tree,
+    bundle::call_data,
+    file::{DEFAULT_MAX_BYTES, Published, read},
+};
+use errand_testkit::{Anvil, Deployment, root, tool};
+use serde_json::Value;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
+};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+const SOURCE: &str = include_str!("../fixtures/Fleet.sol");
+/// Variables are appended.
+const SECOND: [(&str, &str); 2] = [
+    ("uint256 public started;", "uint256 public started;\n    uint256 public paused;"),
+    ("uint256 public price;", "uint256 public price;\n    uint256 public decimals;"),
+];
+/// A variable comes before others; and the UUPS proxy could not be upgraded again.
+const THIRD: [(&str, &str); 2] = [
+    ("address public owner;\n    Mode", "uint256 public paused;\n    address public owner;\n    Mode"),
+    ("require(msg.sender == owner, \"not the owner\")", "revert(\"no more upgrades\")"),
+];
+
+const FLEET: &str = r#"
+[contracts.Vault]
+artifact = "Fleet.sol:Vault"
+kind = "chugsplash"
+args = ["{{ Controller }}"]
+[contracts.Vault.storage]
+owner = "0x00000000000000000000000000000000000000aa"
+mode = 1
+cap = "1_000 ether"
+"balances[{{ Controller }}]" = 5
+[contracts.Controller]
+kind = "chugsplash"
+args = ["{{ Vault }}"]
+[contracts.Clock]
+kind = "plain"
+[[calls]]
+target = "{{ Vault }}"
+function = "start(uint256)"
+args = [7]
+"#;
+
+sol! {
+    interface IVault {
+        function owner() external view returns (address);
+        function mode() external view returns (uint8);
+        function cap() external view returns (uint256);
+        function balances(address of) external view returns (uint256);
+        function started() external view returns (uint256);
+        function controller() external view returns (address);
+    }
+}
+
+/// A version of the source, built once by the real forge, below the checkout, where node_modules are found.
+fn built(version: usize) -> &'static Path {
+    static BUILT: [OnceLock<TempDir>; 4] = [const { OnceLock::new() }; 4];
+    let built = BUILT[version].get_or_init(|| {
+        let root = root().unwrap();
+        let folder = TempDir::new_in(root.join("target")).unwrap();
+        let replaced: &[(&str, &str)] = match version {
+            1 => &[],
+            2 => &SECOND,
+            _ => &THIRD,
+        };
+        let source = replaced.iter().fold(SOURCE.to_owned(), |source, (old, new)| {
+            assert!(source.contains(old), "{old}");
+            source.replace(old, new)
+        });
+        fs::create_dir(folder.path().join("src")).unwrap();
+        fs::write(folder.path().join("src/Fleet.sol"), source).unwrap();
+        let settings = format!(
+            "[profile.default]\nsolc = \"{0}/tools/solc\"\noffline = true\nevm_version = \"cancun\"\n\
+             optimizer = true\nextra_output = [\"storageLayout\"]\nbytecode_hash = \"none\"\n\
+             allow_paths = [\"{0}\"]\n\
+             remappings = [\"@openzeppelin/contracts/={0}/node_modules/@openzeppelin/contracts/\"]\n",
+            root.display()
+        );
+        fs::write(folder.path().join("foundry.toml"), settings).unwrap();
+        let output = Command::new(tool("forge").unwrap())
+            .args(["build", "--root"])
+            .arg(folder.path())
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        folder
+    });
+    built.path()
+}
+
+/// A chain with ChugSplash, and a folder for upgrade.toml.
+struct Yard {
+    runtime: Runtime,
+    anvil: Anvil,
+    deployment: Deployment,
+    folder: TempDir,
+}
+
+impl Yard {
+    fn new() -> Self {
+        let runtime = Runtime::new().unwrap();
+        let (anvil, deployment) = runtime.block_on(async {
+            // Scripts wait for blocks that an instantly mining node made before they looked.
+            let anvil = Anvil::builder().block_time(1.0).spawn().await.unwrap();
+            let mut deployment = Deployment::run(&anvil).await.unwrap();
+            deployment.script(&anvil, "script/DeployChugSplash.s.sol").await.unwrap();
+            let _: () = anvil.call("anvil_setIntervalMining", [0]).await.unwrap();
+            let _: () = anvil.call("evm_setAutomine", [true]).await.unwrap();
+            (anvil, deployment)
+        });
+        let folder = TempDir::new_in(root().unwrap().join("target")).unwrap();
+        Self { runtime, anvil, deployment, folder }
+    }
+
+    /// For tests that only plan.
+    fn shared() -> Arc<Self> {
+        static SHARED: Mutex<Weak<Yard>> = Mutex::new(Weak::new());
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.upgrade().unwrap_or_else(|| {
+            let yard = Arc::new(Self::new());
+            *shared = Arc::downgrade(&yard);
+            yard
+        })
+    }
+
+    fn owner(&self) -> Address {
+        self.anvil.account(1).unwrap()
+    }
+
+    fn head(&self, salt: &str) -> String {
+        format!(
+            "[project]\nchainId = 31337\nowner = \"{}\"\nsalt = \"{salt}\"\nuri = \"https://example.org/b.json\"\n\
+             [strategies]\ness = \"SimpleLockESS\"\neps = \"FlatFeeEPS\"\n[caps]\nmaxBaseFee = \"30 gwei\"\n",
+            self.owner()
+        )
+    }
+
+    /// A file in a folder of its own.
+    fn write(&self, text: &str) -> PathBuf {
+        let folder = TempDir::new_in(self.folder.path()).unwrap().keep();
+        let file = folder.join("upgrade.toml");
+        fs::write(&file, text).unwrap();
+        file
+    }
+
+    fn plan_file(&self, file: &Path, version: usize, arguments: &[&str]) -> Ran {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_errand"));
+        command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .env("ERRAND_RPC", self.anvil.http_url())
+            .env("ERRAND_DEPLOYMENT", self.deployment.path())
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .args(["upgrade", "plan"])
+            .arg(file)
+            .arg("--artifacts")
+            .arg(built(version).join("out"))
+            .args(arguments);
+        run(&mut command)
+    }
+
+    /// Plans the first version of these contracts, and fails.
+    fn refused(&self, contracts: &str, texts: &[&str]) {
+        let file = self.write(&format!("{}{contracts}", self.head("refused")));
+        self.plan_file(&file, 1, &[]).failed(1, texts);
+        assert!(!file.with_extension("bundle.json").exists());
+    }
+
+    fn transact(
+        &self,
+        from: Address,
+        to: Option<Address>,
+        data: Vec<u8>,
+        value: U256,
+        gas: u64,
+    ) -> TransactionReceipt {
+        let mut transaction =
+            TransactionRequest::default().from(from).input(data.into()).value(value).gas_limit(gas);
+        transaction.to = Some(to.map_or(alloy::primitives::TxKind::Create, Into::into));
+        let receipt = self.runtime.block_on(self.anvil.send(transaction)).unwrap();
+        assert!(receipt.status(), "{receipt:?}");
+        receipt
+    }
+
+    fn by(&self, from: Address, to: Address, call: &impl SolCall, value: U256) {
+        self.transact(from, Some(to), call.abi_encode(), value, 5_000_000);
+    }
+
+    fn ask<C: SolCall>(&self, to: Address, call: &C) -> C::Return {
+        let transaction = TransactionRequest::default().to(to).input(call.abi_encode().into());
+        let answer = self.runtime.block_on(async { self.anvil.provider().call(transaction).await }).unwrap();
+        C::abi_decode_returns(&answer).unwrap()
+    }
+
+    fn at(&self, name: &str) -> Address {
+        self.deployment.address(name).unwrap()
+    }
+
+    fn deploy(&self, artifact: &Path, arguments: &[u8]) -> Address {
+        let json: Value = serde_json::from_str(&fs::read_to_string(artifact).unwrap()).unwrap();
+        let mut code = hex::decode(json["bytecode"]["object"].as_str().unwrap()).unwrap();
+        code.extend(arguments);
+        self.transact(self.owner(), None, code, U256::ZERO, 5_000_000).contract_address.unwrap()
+    }
+
+    fn register(&self, salt: &str) -> (Address, Address) {
+        let (owner, registry, salt) = (self.owner(), self.at("ChugSplashRegistry"), keccak256(salt));
+        self.by(owner, registry, &IChugSplashRegistry::registerCall { owner, salt }, U256::ZERO);
+        let places = self.ask(registry, &IChugSplashRegistry::addressesOfCall { owner, salt });
+        (places.manager, places.actor)
+    }
+
+    /// Proposes, approves, claims and executes what was planned, each transaction with the gas that was planned.
+    fn carry_out(&self, file: &Path, json: &Value) {
+        let bytes = fs::read(file.with_extension("bundle.json")).unwrap();
+        let Published { manager, id, header: h, actions, .. } = read(&bytes, DEFAULT_MAX_BYTES).unwrap();
+        assert_eq!(json["bundleId"], id.to_string());
+        let header = BundleHeader {
+            actionRoot: h.actionRoot,
+            deployCount: h.deployCount,
+            switchCount: h.switchCount,
+            totalGas: h.totalGas,
+            maxTxs: h.maxTxs,
+            maxBaseFee: h.maxBaseFee,
+            callValue: h.callValue,
+            budget: h.budget,
+            ess: h.ess,
+            eps: h.eps,
+            uri: h.uri,
+        };
+        let (owner, executor) = (self.owner(), self.anvil.account(2).unwrap());
+        let missing: U256 = json["missingWei"].as_str().unwrap().parse().unwrap();
+        // Not a wei more than the plan says.
+        if !missing.is_zero() {
+            self.by(owner, manager, &IChugSplashManager::depositCall {}, missing);
+        }
+        self.by(owner, manager, &IChugSplashManager::proposeCall { header: header.clone() }, U256::ZERO);
+        self.by(owner, manager, &IChugSplashManager::approveCall { bundleId: id, header }, U256::ZERO);
+        let bond = self.ask(h.ess, &ISimpleLockESS::bondAmountCall {});
+        self.by(executor, h.ess, &ISimpleLockESS::claimCall { project: manager, bundleId: id }, bond);
+        let tree = Tree::of(&actions).unwrap();
+        for transaction in json["transactions"].as_array().unwrap() {
+            let number = |name: &str| transaction[name].as_u64().unwrap();
+            let data = call_data(id, &actions, &tree, number("first") as usize, number("count") as usize);
+            let receipt = self.transact(executor, Some(manager), data, U256::ZERO, number("gasLimit"));
+            assert!(receipt.gas_used.abs_diff(number("gasUsed")) <= 25_000, "{receipt:?} {transaction}");
+        }
+        let status = self.ask(manager, &IChugSplashManager::statusOfCall { bundleId: id });
+        assert_eq!(status, Status::COMPLETED);
+    }
+}
+
+fn kinds(json: &Value) -> Vec<(String, String)> {
+    let text = |action: &Value, name: &str| action[name].as_str().unwrap().to_owned();
+    json["actions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|action| (text(action, "kind"), text(action, "name")))
+        .collect()
+}
+
+fn named(kinds: &[(String, String)], kind: &str) -> Vec<String> {
+    kinds.iter().filter(|(of, _)| of == kind).map(|(_, name)| name.clone()).collect()
+}
+
+#[test]
+fn a_plan_is_what_happens_and_the_next_one_does_only_what_is_new() {
+    let yard = Yard::new();
+    let text = format!("{}{FLEET}", yard.head("fleet"));
+    let file = yard.write(&text);
+    let first = yard.plan_file(&file, 1, &["--json"]).ok().json();
+    let done = kinds(&first);
+    assert_eq!(named(&done, "DEPLOY").len(), 5, "{done:?}");
+    // In an order that the circle leaves open.
+    let mut set = named(&done, "SET_IMPLEMENTATION");
+    set.sort();
+    assert_eq!(set, ["Controller", "Vault"]);
+    assert_eq!(named(&done, "CALL").len(), 1);
+    assert_eq!(first["isRegistered"], false);
+    let wei = |name: &str| first[name].as_str().unwrap().parse::<u128>().unwrap();
+    assert_eq!(wei("depositWei"), wei("userBondWei") + wei("budgetWei") + wei("callValueWei"));
+    assert_eq!(wei("budgetWei"), wei("worstCostWei"));
+    // 20 % on the basefee, of which the claim, which nobody pays for, takes a part.
+    let paid: u128 = first["transactions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|t| t["paymentWei"].as_str().unwrap().parse::<u128>().unwrap())
+        .sum();
+    let spent = u128::from(first["gasUsed"].as_u64().unwrap()) * wei("baseFeeWei");
+    assert!((119..=121).contains(&(paid * 100 / spent)), "{paid} of {spent}");
+
+    yard.register("fleet");
+    // Registered or not, it is the same bundle.
+    let again = yard.plan_file(&file, 1, &["--json"]).ok().json();
+    assert_eq!((&again["actions"], &again["isRegistered"]), (&first["actions"], &Value::Bool(true)));
+    yard.carry_out(&file, &again);
+    let address = |json: &Value, kind: &str, name: &str| -> Address {
+        let actions = json["actions"].as_array().unwrap();
+        let found = actions.iter().find(|action| action["kind"] == kind && action["name"] == name).unwrap();
+        found["target"].as_str().unwrap().parse().unwrap()
+    };
+    let vault = address(&first, "SET_IMPLEMENTATION", "Vault");
+    let controller = address(&first, "SET_IMPLEMENTATION", "Controller");
+    assert_eq!(yard.ask(vault, &IVault::ownerCall {}), Address::with_last_byte(0xaa));
+    assert_eq!(yard.ask(vault, &IVault::modeCall {}), 1);
+    assert_eq!(yard.ask(vault, &IVault::capCall {}), U256::from(10).pow(U256::from(21)));
+    assert_eq!(yard.ask(vault, &IVault::balancesCall { of: controller }), U256::from(5));
+    assert_eq!(yard.ask(vault, &IVault::startedCall {}), U256::from(7));
+    assert_eq!(yard.ask(vault, &IVault::controllerCall {}), controller);
+
+    // All is there. The call would be made again: it goes.
+    let (without_calls, _) = text.split_once("[[calls]]").unwrap();
+    fs::write(&file, without_calls).unwrap();
+    yard.plan_file(&file, 1, &[]).failed(1, &["there is nothing to do", "forge build"]);
+
+    // A new version: the old storage stays, the clock stays, the layouts fit.
+    fs::write(&file, without_calls.replace("cap = \"1_000 ether\"", "cap = 3")).unwrap();
+    let second = yard.plan_file(&file, 2, &["--json"]).ok().json();
+    let done = kinds(&second);
+    assert_eq!(named(&done, "SET_STORAGE"), ["Vault.cap"]);
+    let unchanged = second["unchanged"].as_array().unwrap();
+    assert_eq!(unchanged.iter().map(|each| each["name"].as_str().unwrap()).collect::<Vec<_>>(), ["Clock"]);
+    let mut compared: Vec<_> = second["layoutsCompared"].as_array().unwrap().iter().collect();
+    compared.sort_by_key(|name| name.to_string());
+    assert_eq!(compared, ["Controller", "Vault"]);
+    yard.carry_out(&file, &second);
+    assert_eq!(yard.ask(vault, &IVault::capCall {}), U256::from(3));
+    assert_eq!(yard.ask(vault, &IVault::startedCall {}), U256::from(7));
+
+    // One that moves variables is stopped, and said which.
+    yard.plan_file(&file, 3, &[])
+        .failed(1, &["storage layout", "`Vault.paused`", "is inserted before", "hint:"]);
+    // Without the record of layouts nothing is guessed.
+    fs::remove_file(file.with_extension("layouts.json")).unwrap();
+    yard.plan_file(&file, 3, &[]).failed(1, &["cannot be compared", "--previous"]);
+    let previous = |version: usize| built(version).join("out").display().to_string();
+    yard.plan_file(&file, 3, &["--previous", &previous(1)]).failed(1, &["the code at", "is another one"]);
+    yard.plan_file(&file, 3, &["--previous", &previous(2)]).failed(1, &["`Vault.paused`"]);
+    let unchecked = ["--unchecked-storage", "Vault,Controller"];
+    let ran = yard.plan_file(&file, 3, &unchecked).ok();
+    assert!(ran.stderr.contains("the storage layout of `Vault` is not compared"), "{}", ran.stderr);
+    // Where the library is missing that is said.
+    let elsewhere = TempDir::new().unwrap();
+    let moved = elsewhere.path().join("upgrade.toml");
+    fs::copy(&file, &moved).unwrap();
+    fs::copy(file.with_extension("layouts.json"), moved.with_extension("layouts.json")).unwrap();
+    yard.plan_file(&moved, 3, &["--previous", &previous(2)])
+        .failed(1, &["@openzeppelin/upgrades-core is not installed", "npm install"]);
+}
+
+#[test]
+fn a_plan_for_people_tells_all() {
+    let yard = Yard::shared();
+    let file = yard.write(&format!("{}{FLEET}", yard.head("people")));
+    let ran = yard.plan_file(&file, 1, &[]).ok();
+    for text in [
+        "not registered yet",
+        "Vault (implementation)",
+        "Controller (proxy)",
+        "Vault.owner, mode",
+        "SET_IMPLEMENTATION",
+        "may have 16777216",
+        "expected cost",
+        "worst cost",
+        "to deposit",
+        "upgrade.bundle.json",
+        "upgrade.layouts.json",
+        "https://example.org/b.json",
+    ] {
+        assert!(ran.stdout.contains(text), "`{text}` is not in\n{}", ran.stdout);
+    }
+    assert!(ran.stderr.is_empty(), "{}", ran.stderr);
+    let help = run(Command::new(env!("CARGO_BIN_EXE_errand")).args(["upgrade", "plan", "--help"])).ok();
+    for text in ["Examples:", "--previous", "--unchecked-storage", "Nothing is sent", "docs/upgrade-toml.md"]
+    {
+        assert!(help.stdout.contains(text), "`{text}` is not in\n{}", help.stdout);
+    }
+}
+
+#[test]
+fn adopted_proxies_are_upgraded_and_stay_upgradeable() {
+    let yard = Yard::new();
+    let (manager, actor) = yard.register("adopted");
+    let out = built(1).join("out");
+    let implementation = yard.deploy(&out.join("Fleet.sol/Feed.json"), &actor.abi_encode());
+    // OpenZeppelin refuses proxies that nothing initializes.
+    let initializing = Bytes::from(IVault::ownerCall {}.abi_encode());
+    let oz = root().unwrap().join("out/ERC1967Proxy.sol/ERC1967Proxy.json");
+    let proxy = yard.deploy(&oz, &(implementation, initializing).abi_encode_params());
+    let contracts = format!(
+        "[contracts.Feed]\nkind = \"uups\"\nproxy = \"{proxy}\"\nargs = [\"{actor}\"]\n[contracts.Feed.storage]\nprice = 12\n"
+    );
+    let file = yard.write(&format!("{}{contracts}", yard.head("adopted")));
+    let previous = out.display().to_string();
+    let previous = ["--previous", previous.as_str(), "--json"];
+    yard.plan_file(&file, 2, &previous).failed(
+        1,
+        &[
+            "`Feed`: the proxy",
+            "does not belong to the project",
+            &actor.to_string(),
+            "errand upgrade adopt",
+            "uups",
+        ],
+    );
+
+    let adopt =
+        IChugSplashManager::adoptCall { proxy, kind: ProxyKind::UUPS, admin: Address::ZERO, implementation };
+    yard.by(yard.owner(), manager, &adopt, U256::ZERO);
+    // An implementation after which nothing could be upgraded.
+    yard.plan_file(&file, 3, &previous)
+        .failed(1, &["`Feed`: after this upgrade the actor could not upgrade the proxy", "no more upgrades"]);
+    let json = yard.plan_file(&file, 2, &previous).ok().json();
+    assert_eq!(json["layoutsCompared"][0], "Feed");
+    yard.carry_out(&file, &json);
+    let price =
+        yard.runtime.block_on(async { yard.anvil.provider().get_storage_at(proxy, U256::ZERO).await });
+    assert_eq!(price.unwrap(), U256::from(12));
+}
+
+#[test]
+fn what_is_wrong_with_the_file_is_told_with_its_place() {
+    let yard = Yard::shared();
+    let place = |line: usize| format!("upgrade.toml, line {line}, column ");
+    yard.refused("[contracts.Vault\n", &["malformed TOML", &place(11)]);
+    yard.refused(
+        "[contracts.Clock]\nkind = \"plain\"\nkindd = \"plain\"\n",
+        &["unknown key `kindd`", &place(13)],
+    );
+    yard.refused("[contracts.Nowhere]\nkind = \"plain\"\n", &["no artifact `Nowhere`", &place(11), "hint:"]);
+    yard.refused(
+        "[contracts.Quiet]\nkind = \"plain\"\nargs = [\"{{ Nobody }}\"]\n",
+        &["unknown reference {{ Nobody }}", "contracts are Quiet", &place(13)],
+    );
+    yard.refused(
+        "[contracts.Clock]\nkind = \"plain\"\n[contracts.clock]\nkind = \"plain\"\nartifact = \"Clock\"\n",
+        &["`clock` clashes with `Clock`", "upgrade.toml, line "],
+    );
+    let strategy = yard.head("x").replace("SimpleLockESS", "LockESS");
+    let file = yard.write(&format!("{strategy}{FLEET}"));
+    yard.plan_file(&file, 1, &[]).failed(1, &["has no strategy `LockESS`", "SimpleLockESS"]);
+    let file = yard.write(&format!("{}{FLEET}", yard.head("x").replace("31337", "1")));
+    yard.plan_file(&file, 1, &[])
+        .failed(1, &["the file is for chain 1, the node is on chain 31337", &place(2), "point --rpc"]);
+    let missing = file.with_file_name("missing.toml");
+    yard.plan_file(&missing, 1, &[]).failed(1, &["missing.toml cannot be read", "hint:"]);
+    let manager = format!("manager = \"{}\"\n", Address::repeat_byte(9));
+    let head = yard.head("x").replace(&format!("owner = \"{}\"\nsalt = \"x\"\n", yard.owner()), &manager);
+    let file = yard.write(&format!("{head}{FLEET}"));
+    yard.plan_file(&file, 1, &[]).failed(1, &["is no manager", "errand upgrade register"]);
+}
+
+#[test]
+fn what_would_fail_is_refused_with_the_reason() {
+    let yard = Yard::shared();
+    // Each names the other, so the one that uses the other may come first.
+    let pair = |quiet: &str| {
+        format!(
+            "[contracts.A]\nartifact = \"Quiet\"\nkind = \"{quiet}\"\nargs = [\"{{{{ B }}}}\"]\n\
+             [contracts.B]\nartifact = \"Eager\"\nkind = \"plain\"\nargs = [\"{{{{ A }}}}\"]\n"
+        )
+    };
+    yard.refused(&pair("plain"), &["the constructor of `B` uses `A`, which is not deployed before action 1"]);
+    yard.refused(
+        &pair("chugsplash"),
+        &["the constructor of `B` uses `A`, whose proxy has no implementation before", "NoImplementation"],
+    );
+    yard.refused("[contracts.Refusing]\nkind = \"plain\"\n", &["action 0, `Refusing`, fails: TooSoon(7)"]);
+    let burner = "[contracts.Burner]\nkind = \"plain\"\n";
+    let burn = "[[calls]]\ntarget = \"{{ Burner }}\"\nfunction = \"burn\"\nargs = [9_000_000]\n";
+    yard.refused(
+        &format!("{burner}{burn}{burn}"),
+        &["the switch needs ", " gas in one transaction, which may have 16777216", "hint:"],
+    );
+    // Code that is no proxy of the project's.
+    let foreign = yard.at("Registry");
+    yard.refused(
+        &format!("[contracts.Clock]\nkind = \"transparent\"\nproxy = \"{foreign}\"\n"),
+        &["`Clock`: the proxy", "does not belong to the project", "errand upgrade adopt"],
+    );
+    yard.refused(
+        &format!("[contracts.Clock]\nkind = \"uups\"\nproxy = \"{}\"\n", Address::repeat_byte(0x44)),
+        &["`Clock`: there is no proxy at"],
+    );
+    let file = yard.write(&format!("{}budget = \"5 wei\"\n{FLEET}", yard.head("poor")));
+    yard.plan_file(&file, 1, &[]).failed(1, &["a budget of 5 wei is too low: the manager wants"]);
+    assert_eq!(
+        B256::ZERO,
+        yard.runtime.block_on(async {
+            // Planning sends nothing: nobody's manager came into being.
+            let registry = yard.at("ChugSplashRegistry");
+            let (owner, salt) = (yard.owner(), keccak256("refused"));
+            let places = IChugSplashRegistry::new(registry, yard.anvil.provider())
+                .addressesOf(owner, salt)
+                .call()
+                .await;
+            let code = yard.anvil.provider().get_code_at(places.unwrap().manager).await.unwrap();
+            B256::left_padding_from(&code)
+        })
+    );
+}

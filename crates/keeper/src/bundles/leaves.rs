@@ -1,0 +1,253 @@
+//! The actions of a bundle, and where they come from: the header's `uri`. Whoever answers there is a stranger, and what
+//! he says is believed when it gives the header's root and totals.
+
+use super::{
+    book::{BundleBook, Entry},
+    sync,
+};
+use alloy::primitives::{B256, map::HashMap};
+use backon::{ExponentialBuilder, Retryable};
+use errand_bindings::IChugSplashManager::BundleHeader as BoundHeader;
+use errand_bundle::{
+    Action, BundleHeader, Tree,
+    file::{self, DEFAULT_MAX_BYTES},
+    header::Totals,
+};
+use errand_journal::Batch;
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{io::AsyncReadExt, sync::Notify, task::JoinSet};
+use url::Url;
+
+/// The most time for one answer, and for connecting.
+const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// Pauses between attempts: the first one, and the longest.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(600);
+/// Redirections that are followed.
+const REDIRECTS: usize = 3;
+/// Files that are read at once.
+const AT_ONCE: usize = 4;
+
+/// Actions that are a header's.
+#[derive(Debug)]
+pub struct Leaves {
+    /// In their order.
+    pub actions: Vec<Action>,
+    /// Over them.
+    pub tree: Tree,
+    /// The first so many are DEPLOY.
+    pub deploys: usize,
+}
+
+impl Leaves {
+    /// Reads a stranger's file. What it says of names, nonce and id is not needed.
+    pub fn read(bytes: &[u8], header: &BoundHeader) -> Result<Self, String> {
+        let published = file::read(bytes, DEFAULT_MAX_BYTES).map_err(|error| error.to_string())?;
+        let totals = Totals::of(&published.actions).map_err(|error| error.to_string())?;
+        totals.check(&plain_header(header)).map_err(|error| error.to_string())?;
+        let tree = Tree::of(&published.actions).ok_or("there are no actions")?;
+        Ok(Self { actions: published.actions, tree, deploys: totals.deploys })
+    }
+}
+
+/// A header as the pure crate has it.
+pub fn plain_header(header: &BoundHeader) -> BundleHeader {
+    let h = header.clone();
+    BundleHeader {
+        actionRoot: h.actionRoot,
+        deployCount: h.deployCount,
+        switchCount: h.switchCount,
+        totalGas: h.totalGas,
+        maxTxs: h.maxTxs,
+        maxBaseFee: h.maxBaseFee,
+        callValue: h.callValue,
+        budget: h.budget,
+        ess: h.ess,
+        eps: h.eps,
+        uri: h.uri,
+    }
+}
+
+/// How far the actions of a bundle are.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// They are being fetched; what was wrong with the last answer.
+    Awaited(Option<String>),
+    /// They are there.
+    Here(Arc<Leaves>),
+}
+
+/// Files with the bundles that they are of.
+type Unkept = Arc<Mutex<Vec<(Entry, Vec<u8>)>>>;
+type Shared = Arc<Mutex<HashMap<B256, Content>>>;
+
+/// Fetches files in the background; nothing waits for them.
+#[derive(Debug)]
+pub struct Library {
+    contents: Shared,
+    /// Files that came and that the journal does not have.
+    unkept: Unkept,
+    tasks: JoinSet<()>,
+    slots: Arc<tokio::sync::Semaphore>,
+    arrived: Arc<Notify>,
+    /// How many of the unkept ones are in the batch that is being written.
+    recording: AtomicUsize,
+}
+
+impl Default for Library {
+    fn default() -> Self {
+        Self {
+            contents: Shared::default(),
+            unkept: Arc::default(),
+            tasks: JoinSet::new(),
+            slots: Arc::new(tokio::sync::Semaphore::new(AT_ONCE)),
+            arrived: Arc::default(),
+            recording: AtomicUsize::new(0),
+        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Library {
+    /// Is told when content came.
+    pub fn arrivals(&self) -> Arc<Notify> {
+        self.arrived.clone()
+    }
+
+    /// The content of a bundle, which is fetched if nobody has asked for it before. `kept` is what the journal has.
+    pub fn content(&mut self, entry: &Entry, kept: impl FnOnce() -> Option<Vec<u8>>) -> Content {
+        if let Some(content) = locked(&self.contents).get(&entry.id) {
+            return content.clone();
+        }
+        let here = kept().and_then(|bytes| Leaves::read(&bytes, &entry.header).ok());
+        let content = here.map_or(Content::Awaited(None), |leaves| Content::Here(Arc::new(leaves)));
+        // Noted before it is fetched: an answer finds its place only where there is one, and may come at once.
+        locked(&self.contents).insert(entry.id, content.clone());
+        if matches!(content, Content::Awaited(_)) {
+            self.fetch(entry.clone());
+        }
+        content
+    }
+
+    /// Whether files came that the journal does not have.
+    pub fn has_unkept(&self) -> bool {
+        !locked(&self.unkept).is_empty()
+    }
+
+    /// Adds what the journal does not have to a batch, as far as it is still wanted.
+    pub fn record(&self, batch: &mut Batch, book: &BundleBook) {
+        let unkept = locked(&self.unkept);
+        self.recording.store(unkept.len(), Ordering::Relaxed);
+        for (entry, bytes) in unkept.iter().filter(|(entry, _)| book.get(&entry.id).is_some()) {
+            sync::record_leaves(batch, entry, bytes);
+        }
+    }
+
+    /// That batch is in the journal.
+    pub fn recorded(&self) {
+        let recorded = self.recording.swap(0, Ordering::Relaxed);
+        locked(&self.unkept).drain(..recorded);
+    }
+
+    /// A bundle's actions are not needed any more.
+    pub fn forget(&self, id: &B256) {
+        locked(&self.contents).remove(id);
+    }
+
+    fn fetch(&mut self, entry: Entry) {
+        let (contents, unkept, slots) = (self.contents.clone(), self.unkept.clone(), self.slots.clone());
+        let arrived = self.arrived.clone();
+        while self.tasks.try_join_next().is_some() {}
+        self.tasks.spawn(async move {
+            let id = entry.id;
+            let told = contents.clone();
+            let attempt = || async {
+                let _slot = slots.acquire().await;
+                let limited = tokio::time::timeout(ANSWER_LIMIT, get(&entry.header.uri)).await;
+                let bytes = limited.map_err(|_| format!("no answer within {ANSWER_LIMIT:?}"))??;
+                let header = entry.header.clone();
+                // A large file takes a while.
+                let read = tokio::task::spawn_blocking(move || {
+                    Leaves::read(&bytes, &header).map(|leaves| (leaves, bytes))
+                });
+                read.await.map_err(|error| error.to_string())?
+            };
+            let pauses = ExponentialBuilder::default()
+                .with_min_delay(FIRST_PAUSE)
+                .with_max_delay(LONGEST_PAUSE)
+                .with_jitter()
+                .without_max_times();
+            let found = attempt
+                .retry(pauses)
+                .notify(|problem: &String, pause: Duration| {
+                    tracing::debug!(bundle = %id, problem, ?pause, "the actions of a bundle are not to be had");
+                    if let Some(content) = locked(&told).get_mut(&id) {
+                        *content = Content::Awaited(Some(problem.clone()));
+                    }
+                })
+                .await;
+            if let Ok((leaves, bytes)) = found {
+                if let Some(content) = locked(&contents).get_mut(&id) {
+                    *content = Content::Here(Arc::new(leaves));
+                }
+                locked(&unkept).push((entry, bytes));
+                arrived.notify_one();
+            }
+        });
+    }
+}
+
+/// Reads what is at `uri`: http(s), `file://`, or the path of a file.
+async fn get(uri: &str) -> Result<Vec<u8>, String> {
+    match Url::parse(uri) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => get_url(url).await,
+        Ok(url) if url.scheme() == "file" => {
+            get_file(url.to_file_path().map_err(|()| "the file's address is no path")?).await
+        }
+        Ok(url) => Err(format!("addresses with `{}:` are not known", url.scheme())),
+        Err(_) => get_file(PathBuf::from(uri)).await,
+    }
+}
+
+async fn get_url(url: Url) -> Result<Vec<u8>, String> {
+    let text = |error: reqwest::Error| error.without_url().to_string();
+    let client = reqwest::Client::builder()
+        .connect_timeout(CONNECT_LIMIT)
+        .timeout(ANSWER_LIMIT)
+        .redirect(reqwest::redirect::Policy::limited(REDIRECTS))
+        .build()
+        .map_err(text)?;
+    let mut answer = client.get(url).send().await.and_then(|a| a.error_for_status()).map_err(text)?;
+    let mut bytes = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(text)? {
+        if bytes.len() + chunk.len() > DEFAULT_MAX_BYTES {
+            return Err(format!("the file has more than {DEFAULT_MAX_BYTES} bytes"));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}
+
+async fn get_file(path: PathBuf) -> Result<Vec<u8>, String> {
+    let text = |error: std::io::Error| error.to_string();
+    // What is no plain file might never end, or block.
+    let about = tokio::fs::metadata(&path).await.map_err(text)?;
+    if !about.is_file() {
+        return Err("there is no plain file".to_owned());
+    }
+    let file = tokio::fs::File::open(&path).await.map_err(text)?;
+    let mut bytes = Vec::new();
+    file.take(DEFAULT_MAX_BYTES as u64 + 1).read_to_end(&mut bytes).await.map_err(text)?;
+    Ok(bytes)
+}

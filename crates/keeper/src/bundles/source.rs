@@ -1,0 +1,381 @@
+//! Bundles as work of a keeper: everything that the session needs, in one place.
+
+mod flights;
+
+use super::{
+    book::{BundleBook, Entry},
+    contracts::{BundleContracts, BundlePolicy},
+    facts::{Facts, Holder},
+    hindrance::Hindrance,
+    judge::{Finding, Judge, Moment, Plan, Step},
+    leaves::{Content, Library},
+    sync,
+};
+use crate::{
+    book::BookError,
+    engine::Policy,
+    simulator::{Job, Simulator, SimulatorError},
+};
+use alloy::primitives::{Address, B256, U256, keccak256, map::HashMap};
+use errand_journal::{Batch as Records, IntentId, Journal};
+use errand_sim::Outcome;
+use errand_types::{BlockDelta, BlockHead, CallSpec, WorkId};
+use flights::Flight;
+use serde::Serialize;
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::sync::Notify;
+
+/// Heads by which the time between blocks is reckoned.
+const HEADS: usize = 32;
+/// Seconds between blocks, until enough of them were seen.
+const DEFAULT_INTERVAL: u64 = 12;
+/// Blocks after which a bundle that was rehearsed and refused is looked at again, though nothing about it changed.
+const LOOK_AGAIN: u64 = 10;
+/// Blocks for which a bundle is left alone after a failure on chain; doubled with each further one.
+const FIRST_PAUSE: u64 = 4;
+const MAX_DOUBLINGS: u32 = 11;
+/// The longest wait before a claim.
+const LONGEST_DELAY: Duration = Duration::from_secs(1);
+
+/// What is told about a bundle.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BundleReport {
+    /// Its id.
+    pub id: B256,
+    /// The project.
+    pub manager: Address,
+    /// What is done about it, if anything is.
+    pub step: Option<Step>,
+    /// Why nothing is.
+    pub hindrance: Option<Hindrance>,
+    /// The transaction that was sent.
+    pub tx: Option<B256>,
+    /// What that earns and costs; of a claim, the whole bundle.
+    pub balance: Option<crate::pricing::Balance>,
+}
+
+/// Why a bundle was refused, and as of when.
+#[derive(Clone, Debug)]
+struct Refusal {
+    hindrance: Hindrance,
+    block: u64,
+    /// What it went by.
+    state: (U256, U256, U256),
+}
+
+/// What is to be sent, and what is not to be mined any more.
+#[derive(Debug, Default)]
+pub struct Decided {
+    /// Transactions to be sent.
+    pub plans: Vec<Plan>,
+    /// Transactions that would fail now.
+    pub cancels: Vec<IntentId>,
+    /// What was found about each bundle that it concerns.
+    pub reports: Vec<BundleReport>,
+}
+
+/// The bundles of one ChugSplashRegistry, and what this executor does about them.
+#[derive(Debug)]
+pub struct Bundles {
+    chain_id: u64,
+    contracts: BundleContracts,
+    settings: BundlePolicy,
+    journal: Journal,
+    book: BundleBook,
+    library: Library,
+    flights: BTreeMap<IntentId, Flight>,
+    refusals: HashMap<B256, Refusal>,
+    failures: HashMap<B256, (u32, u64)>,
+    heads: VecDeque<BlockHead>,
+    /// Unix times of the blocks before those.
+    past: Vec<u64>,
+    /// Work of mined transactions that may be given free.
+    releases: Vec<(IntentId, WorkId)>,
+    changed: BTreeSet<B256>,
+    told: HashMap<B256, (Option<Step>, Option<Hindrance>)>,
+}
+
+impl Bundles {
+    /// The work source for a book at `head`, before which there were blocks at such times.
+    pub fn new(
+        chain_id: u64,
+        contracts: BundleContracts,
+        settings: BundlePolicy,
+        journal: Journal,
+        book: BundleBook,
+        head: BlockHead,
+        past: Vec<u64>,
+    ) -> Self {
+        Self {
+            chain_id,
+            contracts,
+            settings,
+            journal,
+            book,
+            library: Library::default(),
+            flights: BTreeMap::new(),
+            refusals: HashMap::default(),
+            failures: HashMap::default(),
+            heads: VecDeque::from([head]),
+            past,
+            releases: Vec::new(),
+            changed: BTreeSet::new(),
+            told: HashMap::default(),
+        }
+    }
+
+    /// The bundles.
+    pub const fn book(&self) -> &BundleBook {
+        &self.book
+    }
+
+    /// Is told when the actions of a bundle came.
+    pub fn arrivals(&self) -> Arc<Notify> {
+        self.library.arrivals()
+    }
+
+    /// Takes a step of the chain.
+    pub fn apply(&mut self, delta: &BlockDelta) -> Result<(), BookError> {
+        match delta {
+            BlockDelta::Added { head, logs, .. } => {
+                self.heads.push_back(*head);
+                if self.heads.len() > HEADS {
+                    self.heads.pop_front();
+                    self.past.clear();
+                }
+                self.book.apply(head, logs)?;
+            }
+            BlockDelta::Removed { head } => {
+                self.heads.pop_back();
+                self.book.undo(head)?;
+            }
+        }
+        let changed = self.book.take_changed();
+        for id in &changed {
+            self.refusals.remove(id);
+        }
+        self.changed.extend(changed);
+        Ok(())
+    }
+
+    /// How long this executor waits before it claims: a part of the time between blocks that depends on executor and
+    /// bundle. So of several that find the same bundle in the same block most see that another came first.
+    pub fn claim_delay(&self, id: B256, executor: Address) -> Duration {
+        let [first, second, ..] = keccak256([id.as_slice(), executor.as_slice()].concat()).0;
+        let most = (Duration::from_secs(self.interval()) / 4).min(LONGEST_DELAY);
+        most.mul_f64(f64::from(u16::from_be_bytes([first, second])) / f64::from(u16::MAX))
+    }
+
+    /// Seconds between blocks: the median, which a pause of the chain does not move.
+    fn interval(&self) -> u64 {
+        let times: Vec<_> =
+            self.past.iter().copied().chain(self.heads.iter().map(|head| head.timestamp)).collect();
+        let pairs = times.iter().zip(times.iter().skip(1));
+        let mut intervals: Vec<_> = pairs.map(|(before, after)| after.saturating_sub(*before)).collect();
+        intervals.sort_unstable();
+        match intervals.get(intervals.len() / 2) {
+            Some(median) if intervals.len() > 2 => (*median).max(1),
+            _ => DEFAULT_INTERVAL,
+        }
+    }
+
+    /// Decides about every bundle on the state at the head. Without `may_claim` it only goes on with what it holds.
+    pub async fn decide(
+        &mut self,
+        simulator: &mut Simulator,
+        policy: &Policy,
+        now: u64,
+        may_claim: bool,
+    ) -> Result<Decided, SimulatorError> {
+        let mut decided = Decided::default();
+        let head = *simulator.head();
+        let interval = self.interval();
+        let next = simulator.next_block(now.max(head.timestamp + 1));
+        decided.cancels = self.failing(simulator, &next, policy).await?;
+        // Bonds of locks that are live, and of claims under way.
+        let mut at_risk =
+            self.flights.values().filter(|f| f.is_pending).fold(U256::ZERO, |sum, f| sum + f.bond);
+        let entries: Vec<Entry> = self.book.iter().cloned().collect();
+        let mut known = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let facts = Facts::read(simulator, &next, &entry, policy.executor).await?;
+            let live = facts.as_ref().and_then(|f| f.lock.as_ref());
+            let live = live.filter(|lock| lock.is_of(policy.executor) && !lock.over && !lock.excused);
+            at_risk = at_risk.saturating_add(live.map_or(U256::ZERO, |lock| lock.bond));
+            known.push((entry, facts));
+        }
+        for (entry, facts) in known {
+            let moment = Moment { next, interval, at_risk };
+            let finding = match &facts {
+                None => Finding::Wait(Hindrance::Unknown { why: "its state cannot be read".to_owned() }),
+                Some(facts) => self.find(simulator, policy, moment, &entry, facts).await?,
+            };
+            let (mut step, mut hindrance, mut balance) = (None, None, None);
+            match finding {
+                Finding::Done => {
+                    // What is under way may still be undone.
+                    if !self.flights.values().any(|flight| flight.concerns(&entry)) {
+                        self.book.forget(&entry.id);
+                        self.library.forget(&entry.id);
+                        self.changed.extend(self.book.take_changed());
+                    }
+                    continue;
+                }
+                Finding::Wait(found) => hindrance = Some(found),
+                Finding::Act(plan) if plan.step == Step::Claim && !may_claim => {
+                    hindrance = Some(Hindrance::LossBudget);
+                }
+                Finding::Act(plan) => {
+                    at_risk = at_risk.saturating_add(plan.bond);
+                    (step, balance) = (Some(plan.step), Some(plan.balance));
+                    decided.plans.push(*plan);
+                }
+            }
+            let told = (step, hindrance.clone());
+            if self.told.get(&entry.id) != Some(&told) {
+                if let Some(hindrance) = &hindrance {
+                    tracing::info!(bundle = %entry.id, manager = %entry.manager, "not taken: {hindrance}");
+                }
+                self.told.insert(entry.id, told);
+            }
+            let (id, manager) = (entry.id, entry.manager);
+            decided.reports.push(BundleReport { id, manager, step, hindrance, tx: None, balance });
+        }
+        Ok(decided)
+    }
+
+    /// Decides once, and sends nothing: waits for the actions of bundles to come, but not longer than `patience`.
+    pub async fn survey(
+        &mut self,
+        simulator: &mut Simulator,
+        policy: &Policy,
+        now: u64,
+        patience: Duration,
+    ) -> Result<Vec<BundleReport>, SimulatorError> {
+        let deadline = tokio::time::Instant::now() + patience;
+        let arrivals = self.arrivals();
+        loop {
+            let reports = self.decide(simulator, policy, now, true).await?.reports;
+            let is_awaited = |report: &BundleReport| {
+                matches!(report.hindrance, Some(Hindrance::NoContent { problem: None }))
+            };
+            if !reports.iter().any(is_awaited) || tokio::time::Instant::now() >= deadline {
+                return Ok(reports);
+            }
+            // A problem is told without a notice.
+            let _ = tokio::time::timeout(Duration::from_millis(200), arrivals.notified()).await;
+        }
+    }
+
+    async fn find(
+        &mut self,
+        simulator: &mut Simulator,
+        policy: &Policy,
+        moment: Moment,
+        entry: &Entry,
+        facts: &Facts,
+    ) -> Result<Finding, SimulatorError> {
+        let number = moment.next.number;
+        let state = (facts.info.nextIndex, facts.info.selectionRound, facts.budget);
+        let is_ours = facts.holder == Holder::Ours && facts.lock.is_some();
+        if !is_ours && let Some(refusal) = self.refusals.get(&entry.id) {
+            // Only what has money of ours is looked at with every block.
+            let has_money =
+                facts.lock.as_ref().is_some_and(|lock| !lock.owed.is_zero() || lock.is_of(policy.executor));
+            if !has_money && refusal.state == state && number < refusal.block + LOOK_AGAIN {
+                return Ok(Finding::Wait(refusal.hindrance.clone()));
+            }
+        }
+        let journal = &self.journal;
+        let content = match facts.info.status {
+            errand_bindings::IChugSplashManager::Status::APPROVED => {
+                self.library.content(entry, || sync::kept_leaves(journal, entry).ok().flatten())
+            }
+            _ => Content::Awaited(None),
+        };
+        let judge = Judge {
+            chain_id: self.chain_id,
+            contracts: &self.contracts,
+            bundles: &self.settings,
+            policy,
+            moment,
+        };
+        let finding = judge.find(simulator, entry, facts, &content).await?;
+        if let Finding::Wait(hindrance) = &finding {
+            // What took a rehearsal to find, and what no block changes.
+            let is_lasting = matches!(
+                hindrance,
+                Hindrance::Fails { .. }
+                    | Hindrance::ForeignState { .. }
+                    | Hindrance::Unprofitable { .. }
+                    | Hindrance::TooLarge { .. }
+                    | Hindrance::TooSlow { .. }
+                    | Hindrance::UnknownStrategy { .. }
+            );
+            if is_lasting {
+                let refusal = Refusal { hindrance: hindrance.clone(), block: number, state };
+                self.refusals.insert(entry.id, refusal);
+            }
+        }
+        let Finding::Act(plan) = &finding else { return Ok(finding) };
+        if self.holds(&plan.work) {
+            return Ok(Finding::Wait(Hindrance::InFlight));
+        }
+        let is_try = matches!(plan.step, Step::Claim | Step::Execute);
+        match self.failures.get(&entry.id) {
+            Some((_, until)) if is_try && number < *until => {
+                Ok(Finding::Wait(Hindrance::Quarantined { until: *until }))
+            }
+            _ => Ok(finding),
+        }
+    }
+
+    /// Transactions under way that would fail in the next block.
+    async fn failing(
+        &self,
+        simulator: &mut Simulator,
+        next: &errand_types::NextBlock,
+        policy: &Policy,
+    ) -> Result<Vec<IntentId>, SimulatorError> {
+        let mut failing = Vec::new();
+        for (intent, flight) in self.flights.iter().filter(|(_, flight)| flight.is_pending) {
+            let Some(call) = &flight.call else { continue };
+            if u128::from(next.base_fee) > flight.max_gas_price {
+                continue;
+            }
+            let gas_price = u128::from(next.base_fee) + policy.tip;
+            let call = CallSpec { gas_price, ..call.clone() };
+            let run = simulator.run_one(next, Job::Transactions(vec![call])).await?;
+            if matches!(run.outcome, Outcome::Revert { .. } | Outcome::Halt { .. }) {
+                failing.push(*intent);
+            }
+        }
+        Ok(failing)
+    }
+}
+
+/// What the journal keeps.
+impl Bundles {
+    /// Whether the journal lacks something.
+    pub fn is_unkept(&self) -> bool {
+        !self.changed.is_empty() || self.library.has_unkept()
+    }
+
+    /// Adds what changed to a batch, or all.
+    pub fn record(&self, records: &mut Records, whole: bool) {
+        let Some(head) = self.heads.back() else { return };
+        sync::record(records, head, &self.book, (!whole).then_some(&self.changed));
+        self.library.record(records, &self.book);
+    }
+
+    /// That batch is in the journal.
+    pub fn recorded(&mut self) {
+        self.changed.clear();
+        self.library.recorded();
+    }
+}

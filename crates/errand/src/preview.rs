@@ -133,9 +133,19 @@ impl<'a> Preview<'a> {
                 Problem::new(format!("{} does not answer as a Registry", session.contracts.registry))
                     .hint("check --deployment")
             })?;
-        let executor = selected_executor(session, terms.gate, BlockId::latest()).await?.unwrap_or(user);
+        let at = BlockId::hash(simulator.head().hash);
+        let executor = selected_executor(session, terms.gate, at).await?.unwrap_or(user);
         let gas_price = u128::from(next.base_fee) + terms.fees.tipCapWei.to::<u128>();
         Ok(Self { session, simulator, terms, next, executor, gas_price })
+    }
+
+    /// The number that the Registry gives the next Request in the state that is tried on. Asked at the head of
+    /// now it would be another one whenever somebody registers meanwhile.
+    pub(crate) async fn next_id(&self) -> Result<RequestId> {
+        let at = BlockId::hash(self.simulator.head().hash);
+        let registry = self.session.registry();
+        let id = registry.getHashedReqsLen().block(at).call().await.asking("the number of Requests")?;
+        Ok(RequestId(id.saturating_to()))
     }
 
     pub(crate) const fn terms(&self) -> &Terms {

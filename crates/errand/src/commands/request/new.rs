@@ -214,7 +214,7 @@ impl New {
     async fn tried(&self, session: &Session, account: &Account<'_>, call_data: Bytes) -> Result<Tried> {
         let user = account.address();
         let mut preview = Preview::open(session, self.fork, user).await?;
-        let mut entry = self.entry(session, user, call_data).await?;
+        let mut entry = self.entry(preview.next_id().await?, user, call_data)?;
         let assumed = self.estimate(preview.terms(), preview.next(), self.assume_gas, false);
         self.set_deposit(&mut entry, &assumed)?;
         // A try of what cannot be paid would say nothing about the call.
@@ -353,10 +353,8 @@ impl New {
     }
 
     /// The Request as it would be registered now, without its deposit.
-    async fn entry(&self, session: &Session, user: Address, call_data: Bytes) -> Result<Outstanding> {
-        use crate::session::Asking;
+    fn entry(&self, id: RequestId, user: Address, call_data: Bytes) -> Result<Outstanding> {
         let Eth(value) = self.value;
-        let id = session.registry().getHashedReqsLen().call().await.asking("the number of Requests")?;
         let request = IRegistry::Request {
             user,
             target: self.target,
@@ -369,7 +367,7 @@ impl New {
             payWithAUTO: self.pay == Pay::Auto,
             isAlive: self.recurring,
         };
-        Ok(Outstanding { id: RequestId(id.saturating_to()), request, added_at: 0, last_executed_at: None })
+        Ok(Outstanding { id, request, added_at: 0, last_executed_at: None })
     }
 
     fn set_deposit(&self, entry: &mut Outstanding, estimate: &Estimate) -> Result<()> {

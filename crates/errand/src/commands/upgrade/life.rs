@@ -196,8 +196,8 @@ impl Cancel {
 }
 
 /// Gives every proxy the implementation that it had before the last bundle that set any, in one transaction. Storage and
-/// calls are not undone: storage goes back by an inverse bundle (`errand upgrade plan --inverse`), calls never. Proxies
-/// that were new in that bundle stay. Not while a bundle is active.
+/// calls are not undone: storage goes back by a bundle that writes the old values, calls never. Proxies that were new in
+/// that bundle stay. Not while a bundle is active.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:
   errand upgrade rollback --manager 0x5FbD… --account alice")]

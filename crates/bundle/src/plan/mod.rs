@@ -3,7 +3,7 @@
 
 mod inverse;
 
-pub use inverse::{Inverse, Kept, inverse};
+pub use inverse::{Inverse, Kept, inverse, inverse_questions};
 
 use crate::{
     Step,
@@ -121,6 +121,9 @@ pub enum PlanError {
     /// Everything is as the file says.
     #[error("there is nothing to do: everything is as the file says")]
     NothingToDo,
+    /// Everything that can go back is as it was before.
+    #[error("there is nothing to take back: storage and implementations are as they were before the bundle")]
+    NothingToTakeBack,
 }
 
 /// What [`plan`] is going to ask about `project`.

@@ -5,9 +5,10 @@ use alloy::primitives::{Address, B256, Bytes, U256, address};
 use errand_bundle::{
     Step,
     config::Kind,
-    plan::{Check, Inverse, Kept, Plan, PlanError, inverse, plan, questions},
+    plan::{Check, Inverse, Kept, Plan, PlanError, inverse, inverse_questions, plan, questions},
     project::Project,
 };
+use std::collections::BTreeSet;
 
 const PROXY_CODE: Bytes = Bytes::from_static(&[0x60, 0x01]);
 const TOKEN_PROXY: Address = address!("0000000000000000000000000000000000000011");
@@ -224,7 +225,18 @@ fn the_inverse_takes_back_what_can_be_taken_back() {
     let second = project(&FILE.replace("feeBps = 30", "feeBps = 31").replace("daily = 1", "daily = 9"));
     let upgrade = planned(&second, &chain);
     let upgraded = after(&chain, &upgrade);
-    let Inverse { actions, kept } = inverse(&upgrade.actions, &chain).unwrap();
+    let asked = inverse_questions(&upgrade.actions);
+    let only = |mut chain: Chain| {
+        chain.only = Some((
+            BTreeSet::new(),
+            asked.proxies.iter().copied().collect(),
+            asked.slots.iter().copied().collect(),
+        ));
+        chain
+    };
+    let (before, now) = (only(chain.clone()), only(upgraded.clone()));
+    let Inverse { actions, kept, changed_since } = inverse(&upgrade.actions, &before, &now).unwrap();
+    assert!(changed_since.is_empty(), "{changed_since:?}");
     let back = Plan { actions, unchanged: Vec::new(), checks: Vec::new() };
     assert_eq!(
         kinds(&back),
@@ -239,13 +251,27 @@ fn the_inverse_takes_back_what_can_be_taken_back() {
     assert_eq!(restored.slots, chain.slots);
     assert!(kept.contains(&("Vault.start(address,uint256)".into(), Kept::Called)));
     assert!(kept.contains(&("Lens".into(), Kept::Deployed)));
+
+    let done = inverse(&upgrade.actions, &before, &only(restored.clone()));
+    assert_eq!(done, Err(PlanError::NothingToTakeBack));
+    // A rollback leaves the storage.
+    let rolled_back = Chain { implementations: chain.implementations.clone(), ..upgraded.clone() };
+    let rest = inverse(&upgrade.actions, &before, &only(rolled_back)).unwrap();
+    let names: Vec<&str> = rest.actions.iter().map(|planned| planned.name.as_str()).collect();
+    assert_eq!(names, ["Vault.feeBps"]);
+    // A later bundle is taken back as well, which is said.
+    let third = project(&FILE.replace("feeBps = 30", "feeBps = 32").replace("daily = 1", "daily = 9"));
+    let later = only(after(&upgraded, &planned(&third, &upgraded)));
+    let over = inverse(&upgrade.actions, &before, &later).unwrap();
+    assert_eq!((over.actions, over.changed_since), (back.actions, vec!["Vault.feeBps".to_owned()]));
 }
 
 #[test]
 fn the_inverse_leaves_new_proxies_as_they_are() {
     let project = project(FILE);
     let upgrade = planned(&project, &fresh());
-    let Inverse { actions, kept } = inverse(&upgrade.actions, &fresh()).unwrap();
+    let Inverse { actions, kept, .. } =
+        inverse(&upgrade.actions, &fresh(), &after(&fresh(), &upgrade)).unwrap();
     let targets: Vec<Address> = actions.iter().map(|planned| planned.target).collect();
     assert_eq!(targets, [TOKEN_PROXY, FEED_PROXY, TOKEN_PROXY]);
     assert!(kept.contains(&("Vault".into(), Kept::NewProxy)));

@@ -38,6 +38,10 @@ const KEEPER: [&str; 5] = ["--max-batch-gas", "1500000", "--tip", "0", "--explai
 const PATIENCE: Duration = Duration::from_secs(90);
 /// US dollars per ETH.
 const PRICE: u64 = 3_000;
+/// The inverse of version 2's bundle.
+const INVERSE: &str = "inverse";
+/// Of the vault of version 2, after those of version 1.
+const FEE_SLOT: U256 = U256::from_limbs([4, 0, 0, 0]);
 /// Between two looks at the chain.
 const POLL: Duration = Duration::from_millis(50);
 
@@ -118,7 +122,7 @@ impl Play {
         self.plan(&["upgrade", "plan", "upgrade.toml", "--previous", project::BEFORE], "1").await?;
         self.proxies = Proxies::read(&self.scene, &self.scene.project.published("1"))?;
         self.note("before").await?;
-        self.carry_out("1", true).await?;
+        self.carry_out("1", &[], true).await?;
         self.note("version 1").await?;
         self.use_version1().await?;
         self.withdraw().await?;
@@ -127,7 +131,7 @@ impl Play {
         self.scene.project.change()?;
         self.restart_keepers()?;
         self.plan(&["upgrade", "plan", "upgrade.toml"], "2").await?;
-        self.carry_out("2", false).await?;
+        self.carry_out("2", &[], false).await?;
         self.note("version 2").await?;
         self.use_version2().await?;
 
@@ -139,6 +143,13 @@ impl Play {
             "the rollback did not bring version 1 back",
         );
 
+        println!("\n━━ inverse: the storage of version 1 again, by a bundle");
+        let taken = self.scene.project.published("2").display().to_string();
+        let uri = format!("file://{}", self.scene.project.published(INVERSE).display());
+        self.plan(&["upgrade", "plan", "--inverse", &taken, "--uri", &uri], INVERSE).await?;
+        self.carry_out(INVERSE, &["--inverse", &taken], false).await?;
+        self.note("inverse").await?;
+        self.use_inverse().await?;
         self.withdraw().await?;
 
         for keeper in &mut self.keepers {
@@ -192,6 +203,22 @@ impl Play {
         Ok(())
     }
 
+    /// No fee and the old cap, and the code that the rollback brought back; the deposit is there.
+    async fn use_inverse(&mut self) -> Result<()> {
+        let (user, vault) = (self.scene.user, self.proxies.vault);
+        let fee = self.scene.provider().get_storage_at(vault, FEE_SLOT).await?;
+        self.expect(fee.is_zero(), format!("the fee's slot holds {fee}"));
+        let cap = self.scene.read(vault, Vault::capCall {}).await?;
+        self.expect(cap == parse_ether("100")?, format!("the cap is {cap}"));
+        let (old, new) = (self.implementations("version 1")?, self.implementations("inverse")?);
+        self.expect(old == new, "the inverse changed implementations");
+        self.scene.send(user, vault, U256::ZERO, Vault::withdrawCall { amount: parse_ether("6")? }).await?;
+        let left = self.scene.read(vault, Vault::balanceOfCall { account: user }).await?;
+        self.expect(left.is_zero(), format!("{left} of the user's are still in the vault"));
+        println!("· the user took his last 6 ETH back, and paid no fee");
+        Ok(())
+    }
+
     /// Plans; the bundle is written to where it is published.
     async fn plan(&self, command: &[&str], name: &str) -> Result<()> {
         let published = self.scene.project.published(name);
@@ -203,7 +230,8 @@ impl Play {
 
     /// Proposes, funds and approves the bundle, and waits until it is completed and its bond is settled.
     /// `is_taken_over`: the first executor is killed in the middle, another one finishes.
-    async fn carry_out(&mut self, name: &str, is_taken_over: bool) -> Result<()> {
+    /// `verify`: what `errand upgrade verify` has to know besides.
+    async fn carry_out(&mut self, name: &str, verify: &[&str], is_taken_over: bool) -> Result<()> {
         let file = self.scene.project.published(name).display().to_string();
         let published = chain::published(&self.scene.project.published(name))?;
         let (id, deploys) = (published.id, published.header.deployCount.to::<usize>());
@@ -227,7 +255,9 @@ impl Play {
             }
             tokio::time::sleep(POLL).await;
         }
-        self.scene.run(&["upgrade", "verify", &id_text]).await?;
+        let mut arguments = vec!["upgrade", "verify", &id_text];
+        arguments.extend(verify);
+        self.scene.run(&arguments).await?;
         let bundle = Bundle::read(&self.scene, name, id, from).await?;
         self.faults.extend(bundle.faults(is_taken_over));
         self.bundles.push(bundle);

@@ -28,15 +28,10 @@ use serde_json::json;
   errand stake worker 0x7099… --account cold
   errand keeper run --account hot")]
 pub(crate) enum Command {
-    /// Stake AUTO
     Add(Add),
-    /// Unstake AUTO
     Remove(Remove),
-    /// Take unstaked AUTO back
     Claim(Claim),
-    /// Name the key that executes for your stake
     Worker(Worker),
-    /// Show a stake, and whose epoch it is
     Status(Status),
 }
 
@@ -52,6 +47,8 @@ impl Command {
     }
 }
 
+/// Stake AUTO
+///
 /// Adds to your stake. It weighs from the next epoch on. Where the StakeManager's allowance is too small, an
 /// approval of exactly this amount goes first; both are shown before you consent. In an epoch's last blocks,
 /// while the next draw may be foreseeable, stakes cannot change: try again when the epoch is over.
@@ -103,6 +100,8 @@ impl Add {
     }
 }
 
+/// Unstake AUTO
+///
 /// Takes AUTO out of your stake. The weight falls from the next epoch on; if you are this epoch's executor you
 /// stay it. The tokens can be claimed after one full epoch.
 #[derive(Args, Debug)]
@@ -142,6 +141,8 @@ impl Remove {
     }
 }
 
+/// Take unstaked AUTO back
+///
 /// Sends what you unstaked, and may take by now, to you or to an address that you name.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
@@ -185,6 +186,8 @@ impl Claim {
     }
 }
 
+/// Name the key that executes for your stake
+///
 /// Names the key that executes for your stake, from the next epoch on, so that the stake's own key can stay
 /// cold. The worker is paid. One worker may serve several stakes.
 #[derive(Args, Debug)]
@@ -210,6 +213,8 @@ impl Worker {
     }
 }
 
+/// Show a stake, and whose epoch it is
+///
 /// Shows a stake with its share of all epochs, its worker, what can be claimed, and whose epoch it is now.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:

@@ -12,7 +12,7 @@ use alloy::primitives::{Address, U256, keccak256};
 use clap::Args;
 use errand_bindings::{IPriceOracle, IRegistry};
 use errand_chain::DeployedContract;
-use errand_keeper::bundles::{BundleContracts, book::BundleBook, judge::status_name, sync::sync_bundles};
+use errand_keeper::bundles::{BundleContracts, book::BundleBook, bound::status_name, sync::sync_bundles};
 use errand_types::BlockHead;
 use eyre::{Result, WrapErr};
 use serde::Serialize;

@@ -15,5 +15,7 @@ mod keeper_bundles;
 mod requests;
 mod stake;
 mod upgrade;
+mod upgrade_inverse;
 mod upgrade_plan;
 mod warnings;
+mod yard;

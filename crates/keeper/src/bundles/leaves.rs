@@ -1,6 +1,7 @@
 //! The actions of a bundle, and where they come from: the header's `uri`. Whoever answers there is a stranger, and what
 //! he says is believed when it gives the header's root and totals.
 
+use super::bound::plain_header;
 use super::{
     book::{BundleBook, Entry},
     sync,
@@ -9,7 +10,7 @@ use alloy::primitives::{B256, map::HashMap};
 use backon::{ExponentialBuilder, Retryable};
 use errand_bindings::IChugSplashManager::BundleHeader as BoundHeader;
 use errand_bundle::{
-    Action, BundleHeader, Tree,
+    Action, Tree,
     file::{self, DEFAULT_MAX_BYTES},
     header::Totals,
 };
@@ -55,24 +56,6 @@ impl Leaves {
         totals.check(&plain_header(header)).map_err(|error| error.to_string())?;
         let tree = Tree::of(&published.actions).ok_or("there are no actions")?;
         Ok(Self { actions: published.actions, tree, deploys: totals.deploys })
-    }
-}
-
-/// A header as the pure crate has it.
-pub fn plain_header(header: &BoundHeader) -> BundleHeader {
-    let h = header.clone();
-    BundleHeader {
-        actionRoot: h.actionRoot,
-        deployCount: h.deployCount,
-        switchCount: h.switchCount,
-        totalGas: h.totalGas,
-        maxTxs: h.maxTxs,
-        maxBaseFee: h.maxBaseFee,
-        callValue: h.callValue,
-        budget: h.budget,
-        ess: h.ess,
-        eps: h.eps,
-        uri: h.uri,
     }
 }
 

@@ -3,6 +3,7 @@
 //! # Layout
 //! - [`contracts`]: what of a deployment concerns them, and what the operator asks: [`BundleContracts`], [`BundlePolicy`]
 //! - [`book`]: which are approved, by events; [`sync`]: at start
+//! - [`bound`]: headers and actions in the types of the contracts' bindings
 //! - [`leaves`]: their actions, fetched from strangers
 //! - [`facts`]: how one stands, on the state at the head
 //! - [`rehearsal`]: what one would do, whole or the rest of it: [`Rehearsal`]
@@ -10,6 +11,7 @@
 //! - [`source`]: all of it, as the session's source of work: [`Bundles`]
 
 pub mod book;
+pub mod bound;
 pub mod contracts;
 pub mod facts;
 pub mod hindrance;

@@ -5,14 +5,14 @@
 //! refused, its answer is made up, and nothing else: its code, and the hash that the manager notes of it, stay. What
 //! was made up is told: [`Selection::Assumed`].
 
+use super::bound::{bound_action, bound_header};
 use crate::simulator::{Simulator, SimulatorError};
 use alloy::{
     primitives::{Address, B256, Bytes, Log, U256},
     sol_types::{SolCall, SolError, SolEvent, SolValue},
 };
 use errand_bindings::{
-    IChugSplashManager::{self, BundleHeader as BoundHeader},
-    IChugSplashRegistry, IExecutorSelectionStrategy, IProjectActor, ISimpleLockESS,
+    IChugSplashManager, IChugSplashRegistry, IExecutorSelectionStrategy, IProjectActor, ISimpleLockESS,
 };
 use errand_bundle::{
     Action, BundleHeader, Step, Tree,
@@ -551,33 +551,4 @@ fn failure(first: usize, played: &Played) -> Result<Option<Failure>, RehearsalEr
         Outcome::Halt { reason, .. } => Some(Failure { halt: Some(*reason), ..failure(first, Bytes::new()) }),
         Outcome::Unknown(unknown) => return Err(RehearsalError::Unknown(unknown.to_string())),
     })
-}
-
-/// A header as the contracts' bindings have it.
-pub fn bound_header(header: &BundleHeader) -> BoundHeader {
-    let h = header.clone();
-    BoundHeader {
-        actionRoot: h.actionRoot,
-        deployCount: h.deployCount,
-        switchCount: h.switchCount,
-        totalGas: h.totalGas,
-        maxTxs: h.maxTxs,
-        maxBaseFee: h.maxBaseFee,
-        callValue: h.callValue,
-        budget: h.budget,
-        ess: h.ess,
-        eps: h.eps,
-        uri: h.uri,
-    }
-}
-
-/// An action as the contracts' bindings have it.
-pub fn bound_action(action: &Action) -> IChugSplashManager::Action {
-    let kind = IChugSplashManager::ActionKind::try_from(action.kind as u8);
-    IChugSplashManager::Action {
-        kind: kind.unwrap_or(IChugSplashManager::ActionKind::__Invalid),
-        target: action.target,
-        gas: action.gas,
-        data: action.data.clone(),
-    }
 }

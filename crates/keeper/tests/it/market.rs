@@ -23,7 +23,7 @@ use errand_bundle::{
 use errand_chain::Deployment;
 use errand_keeper::{
     BlockReport,
-    bundles::{BundleContracts, BundlePolicy, Hindrance, rehearsal::bound_header},
+    bundles::{BundleContracts, BundlePolicy, Hindrance, bound::bound_header},
 };
 use std::{fs, path::PathBuf};
 use tempfile::TempDir;

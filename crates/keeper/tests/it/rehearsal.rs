@@ -22,7 +22,8 @@ use errand_bundle::{
 use errand_chain::{Endpoint, StateLoader};
 use errand_keeper::{
     Simulator,
-    bundles::rehearsal::{Measuring, Project, Rehearsal, Rehearsed, Selection, bound_header},
+    bundles::bound::bound_header,
+    bundles::rehearsal::{Measuring, Project, Rehearsal, Rehearsed, Selection},
 };
 use errand_sim::{Fork, SimConfig};
 use errand_testkit::{Anvil, Deployment};

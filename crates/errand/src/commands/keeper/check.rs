@@ -28,7 +28,9 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-/// Checks against the live chain that a keeper could run, and exits with 1 and the reason when it could not.
+/// Check that a keeper could run: node, contracts, account, journal, right to execute
+///
+/// It asks the live chain, and exits with 1 and the reason when it could not.
 /// That it is not the account's turn right now is told and is no failure.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:

@@ -30,9 +30,7 @@ use std::str::FromStr;
 Example: execute bundles, and tell why each that is not taken is not:
   errand keeper run --account worker --tip 0gwei --max-bond 0.5ether --explain")]
 pub(crate) enum Command {
-    /// Follow the chain and execute what pays
     Run(Box<Run>),
-    /// Check that a keeper could run: node, contracts, account, journal, right to execute
     Check(Box<Check>),
 }
 

@@ -25,7 +25,9 @@ use std::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Follows the chain from the head on and executes what pays. The first start reads the Registry's logs; later
+/// Follow the chain and execute what pays
+///
+/// It begins at the head. The first start reads the Registry's logs; later
 /// ones only what is new, from the journal.
 ///
 /// Ctrl-C or SIGTERM ends it: what is in flight stays recorded, and the next start goes on with it. Standard

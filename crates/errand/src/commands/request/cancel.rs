@@ -16,6 +16,8 @@ use errand_types::RequestId;
 use eyre::Result;
 use serde_json::json;
 
+/// Take a Request back, with its deposit
+///
 /// Takes a Request of yours back: nobody can execute it any more, and its deposit returns to you in the same
 /// transaction. Nobody else can cancel it, and nobody can keep you from it.
 #[derive(Args, Debug)]

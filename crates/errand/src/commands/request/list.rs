@@ -13,6 +13,8 @@ use serde_json::json;
 /// Width at which a call is cut in the table.
 const CALL_WIDTH: usize = 60;
 
+/// List outstanding Requests
+///
 /// Lists the outstanding Requests, newest first. They are read from the Registry's logs and compared with the
 /// hashes that it stores, so nothing can be missing unnoticed.
 #[derive(Args, Debug)]

@@ -32,15 +32,10 @@ use serde_json::{Value, json};
   errand request why 0
   errand request cancel 0 --account alice")]
 pub(crate) enum Command {
-    /// Register a call
     New(Box<new::New>),
-    /// List outstanding Requests
     List(list::List),
-    /// Show one Request and what became of it
     Show(show::Show),
-    /// Explain why a Request is, or is not, executed
     Why(why::Why),
-    /// Take a Request back, with its deposit
     Cancel(cancel::Cancel),
 }
 

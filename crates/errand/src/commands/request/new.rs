@@ -35,7 +35,9 @@ const GAS_MARGIN_PERCENT: u64 = 20;
 /// How many times today's base fee a deposit covers.
 const BASE_FEE_MARGIN: u128 = 3;
 
-/// Registers a call as a Request. It is made as soon as it succeeds: a call that can only succeed later waits, a
+/// Register a call
+///
+/// It is made as soon as it succeeds: a call that can only succeed later waits, a
 /// call that can succeed now is executed at once.
 ///
 /// The fee is the gas it took, plus 30 % in ETH out of the deposit, or plus 10 % in AUTO out of your wallet at

@@ -15,6 +15,8 @@ use errand_types::RequestId;
 use eyre::Result;
 use serde_json::Value;
 
+/// Show one Request and what became of it
+///
 /// Shows every field of a Request, its call decoded where the function is known, and what became of it:
 /// outstanding, executed (in which block, by whom, for which fee) or cancelled.
 #[derive(Args, Debug)]

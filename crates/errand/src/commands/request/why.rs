@@ -21,6 +21,8 @@ use serde_json::{Value, json};
 /// Values of slots that are shown in the table.
 const SHOWN_SLOTS: usize = 20;
 
+/// Explain why a Request is, or is not, executed
+///
 /// Explains why a Request is, or is not, executed in the next block, or was in a past one: what its call would do
 /// and why, what that depends on (everything the call reads: a change of it is what makes a keeper look again),
 /// whose turn it is, and what an execution would earn and cost.

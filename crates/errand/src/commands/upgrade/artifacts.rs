@@ -24,6 +24,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// Write addresses and compiler inputs for explorers
+///
 /// Writes what explorers need to show the source of what a bundle deployed: `addresses.json`, and for each contract the
 /// compiler's standard JSON input, `NAME.input.json`. Sources are read from the project and compared with the hashes that
 /// the compiler noted.

@@ -1,12 +1,13 @@
 //! The actions of a bundle, as they are published: not believed, but compared with what the chain knows.
 
-use super::project::{Proposal, file_header};
+use super::project::Proposal;
 use crate::problem::Problem;
 use alloy::{primitives::B256, transports::http::reqwest};
 use errand_bundle::{
     file::{self, DEFAULT_MAX_BYTES, Published},
     header::Totals,
 };
+use errand_keeper::bundles::bound::plain_header;
 use eyre::Result;
 use std::{
     fs::{self, File},
@@ -60,7 +61,7 @@ pub(crate) async fn of_proposal(proposal: &Proposal, given: Option<&Path>) -> Re
 
 /// Refuses a file of another bundle than the one proposed.
 pub(crate) fn require_same(proposal: &Proposal, published: &Published) -> Result<()> {
-    let header = file_header(&proposal.header);
+    let header = plain_header(&proposal.header);
     if published.id != proposal.id || published.header != header {
         return Err(other(proposal.id, published.id));
     }

@@ -2,7 +2,7 @@
 
 use super::{
     order::{Order, Placing},
-    project::{Project, is_over, status_name},
+    project::{Project, is_over},
 };
 use crate::{
     amount::{Eth, eth_text},
@@ -20,6 +20,7 @@ use errand_bindings::{
     IChugSplashManager::{self, Status},
     IProjectActor,
 };
+use errand_keeper::bundles::bound::status_name;
 use eyre::Result;
 
 /// An owner's command about the bundle that is active.
@@ -57,6 +58,8 @@ impl Placing {
     }
 }
 
+/// Stop the active bundle for a while
+///
 /// Stops the active bundle for a while. New claims are refused at once. The pause is in force at once where nobody is
 /// selected or the basefee is above the cap, else after the manager's delay, in which the selected executor may go on.
 /// While paused, the budget can be withdrawn; the user bond stays locked.
@@ -90,6 +93,8 @@ impl Pause {
     }
 }
 
+/// Let a paused bundle go on
+///
 /// Lets a paused bundle go on, or takes a pause back that is not in force yet. The budget is locked again: what was
 /// withdrawn of it has to be there.
 #[derive(Args, Debug)]
@@ -118,6 +123,8 @@ impl Resume {
     }
 }
 
+/// Let the action that failed be tried again
+///
 /// Lets executors try the action again at which a bundle stalled. Mend what made it fail first: every attempt is paid.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:
@@ -141,6 +148,8 @@ impl Retry {
     }
 }
 
+/// Give a stalled bundle up
+///
 /// Gives a stalled bundle up: it has FAILED, user bond and budget are free. What was deployed stays; proxies are as they
 /// were.
 #[derive(Args, Debug)]
@@ -164,6 +173,8 @@ impl Close {
     }
 }
 
+/// End the active bundle for good
+///
 /// Ends the active bundle for good. The user bond goes to the selected executor if it did work or was selected some time
 /// ago, else to the last one that did work, else it comes free: docs/chugsplash.md says when. Executors get their bonds
 /// back. What was deployed stays; proxies are as they were.
@@ -195,8 +206,10 @@ impl Cancel {
     }
 }
 
+/// Give proxies the implementation that they had before
+///
 /// Gives every proxy the implementation that it had before the last bundle that set any, in one transaction. Storage and
-/// calls are not undone: storage goes back by a bundle that writes the old values, calls never. Proxies that were new in
+/// calls are not undone: storage goes back by the bundle that `errand upgrade plan --inverse` writes, calls never. Proxies that were new in
 /// that bundle stay. Not while a bundle is active.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:
@@ -232,6 +245,8 @@ impl Rollback {
     }
 }
 
+/// Take ETH out of a project
+///
 /// Takes ETH out of a project: what is free, not what a bundle has locked. Not while a bundle is APPROVED or STALLED.
 #[derive(Args, Debug)]
 #[command(group = ArgGroup::new("how_much").required(true).args(["amount", "all"]))]

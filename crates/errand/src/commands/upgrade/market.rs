@@ -7,6 +7,8 @@ use eyre::{Result, WrapErr};
 use rand::{SeedableRng, rngs::StdRng};
 use std::{fs, path::PathBuf};
 
+/// Play the game between executors and owners
+///
 /// Plays upgrades of 34 million gas between executors and owners that are honest, late, stalling or colluding, with
 /// the paper's bonds and fees, and shows what each earns. The same seed gives the same table. No node is asked.
 #[derive(Args, Debug)]

@@ -3,6 +3,7 @@
 mod artifacts;
 mod content;
 mod effects;
+mod inverse;
 mod life;
 mod market;
 mod order;
@@ -26,49 +27,29 @@ use eyre::Result;
 #[command(after_help = "Example: what bonds and fees of a bundle are good for:
   errand upgrade simulate-market --svg market.svg")]
 pub(crate) enum Command {
-    /// Create a project's manager, or tell its address
     Register(setup::Register),
-    /// Put a proxy that exists under the project
     Adopt(setup::Adopt),
-    /// Hand a proxy over to somebody else
     Release(setup::Release),
     /// Who else may propose bundles
     #[command(subcommand)]
     Proposer(setup::Proposer),
     Plan(plan::Plan),
-    /// Commit a planned bundle for the owner to approve
     Propose(propose::Propose),
-    /// Send ETH to a project
     Fund(propose::Fund),
-    /// Let executors carry a proposed bundle out
     Approve(propose::Approve),
-    /// Tell what a bundle costs, and what executors earn by it
     Quote(terms::Quote),
-    /// Show a project and how one of its bundles stands
     Status(view::Status),
-    /// List a project's bundles
     List(view::List),
-    /// Follow a bundle until it has ended
     Watch(view::Watch),
-    /// Stop the active bundle for a while
     Pause(life::Pause),
-    /// Let a paused bundle go on
     Resume(life::Resume),
-    /// Let the action that failed be tried again
     Retry(life::Retry),
-    /// Give a stalled bundle up
     Close(life::Close),
-    /// End the active bundle for good
     Cancel(life::Cancel),
-    /// Give proxies the implementation that they had before
     Rollback(life::Rollback),
-    /// Take ETH out of a project
     Withdraw(life::Withdraw),
-    /// Compare a proposal with its source, and the chain with the proposal
     Verify(verify::Verify),
-    /// Write addresses and compiler inputs for explorers
     Artifacts(artifacts::Artifacts),
-    /// Play the game between executors and owners
     SimulateMarket(market::SimulateMarket),
 }
 

@@ -21,6 +21,7 @@ use errand_bindings::{
     IChugSplashRegistry::{self, BundleAnnounced, IChugSplashRegistryInstance, StatusAnnounced},
 };
 use errand_chain::{LogQuery, sync_logs};
+use errand_keeper::bundles::bound::status_name;
 use eyre::{Result, WrapErr};
 
 /// Where the node's record says that managers come from.
@@ -272,21 +273,6 @@ fn announcement(log: &Log) -> Result<Announcement> {
     Ok(Announcement { id: event.bundleId, status: event.status, block, header: None })
 }
 
-/// A status as the documentation writes it.
-pub(crate) const fn status_name(status: Status) -> &'static str {
-    match status {
-        Status::EMPTY => "EMPTY",
-        Status::PROPOSED => "PROPOSED",
-        Status::APPROVED => "APPROVED",
-        Status::PAUSED => "PAUSED",
-        Status::STALLED => "STALLED",
-        Status::COMPLETED => "COMPLETED",
-        Status::FAILED => "FAILED",
-        Status::CANCELLED => "CANCELLED",
-        Status::__Invalid => "INVALID",
-    }
-}
-
 /// Whether nothing more can become of a bundle.
 pub(crate) const fn is_over(status: Status) -> bool {
     matches!(status, Status::COMPLETED | Status::FAILED | Status::CANCELLED)
@@ -300,38 +286,4 @@ pub(crate) fn action_count(header: &BundleHeader) -> U256 {
 /// A cap on the basefee for people.
 pub(crate) fn cap_text(wei_per_gas: U256) -> String {
     if wei_per_gas == U256::MAX { "none".to_owned() } else { format!("{} per gas", eth_text(wei_per_gas)) }
-}
-
-/// The same header, in the type that files have.
-pub(crate) fn file_header(h: &BundleHeader) -> errand_bundle::BundleHeader {
-    errand_bundle::BundleHeader {
-        actionRoot: h.actionRoot,
-        deployCount: h.deployCount,
-        switchCount: h.switchCount,
-        totalGas: h.totalGas,
-        maxTxs: h.maxTxs,
-        maxBaseFee: h.maxBaseFee,
-        callValue: h.callValue,
-        budget: h.budget,
-        ess: h.ess,
-        eps: h.eps,
-        uri: h.uri.clone(),
-    }
-}
-
-/// The same header, in the type that calls have.
-pub(crate) fn chain_header(h: &errand_bundle::BundleHeader) -> BundleHeader {
-    BundleHeader {
-        actionRoot: h.actionRoot,
-        deployCount: h.deployCount,
-        switchCount: h.switchCount,
-        totalGas: h.totalGas,
-        maxTxs: h.maxTxs,
-        maxBaseFee: h.maxBaseFee,
-        callValue: h.callValue,
-        budget: h.budget,
-        ess: h.ess,
-        eps: h.eps,
-        uri: h.uri.clone(),
-    }
 }

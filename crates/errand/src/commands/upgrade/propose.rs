@@ -3,7 +3,7 @@
 use super::{
     content,
     order::{Order, Placing},
-    project::{Project, Proposal, cap_text, chain_header, status_name},
+    project::{Project, Proposal, cap_text},
     terms::{Money, header_json, header_text, require_budget, warn_of_strangers},
 };
 use crate::{
@@ -19,11 +19,14 @@ use alloy::primitives::B256;
 use clap::{ArgGroup, Args};
 use errand_bindings::IChugSplashManager::{self, Status};
 use errand_bundle::{file::Published, header::check_deploy_targets};
+use errand_keeper::bundles::bound::{bound_header, status_name};
 use eyre::Result;
 use serde_json::json;
 use std::path::PathBuf;
 
-/// Commits a planned bundle to the chain, for the owner to approve. Nothing is locked and nothing is executed. The
+/// Commit a planned bundle for the owner to approve
+///
+/// Nothing is locked and nothing is executed. The
 /// owner and whom it has named with `proposer add` may propose. Publish the file at its `uri` before you approve:
 /// executors find the actions there.
 #[derive(Args, Debug)]
@@ -54,7 +57,7 @@ impl Propose {
                 "the bundle does not say where its actions are published: no keeper is going to find them. Set project.uri and plan again",
             );
         }
-        let header = chain_header(&published.header);
+        let header = bound_header(&published.header);
         warn_of_strangers(&session, &header);
         note(header_text(&session, published.id, &header));
         let call = IChugSplashManager::proposeCall { header };
@@ -110,7 +113,9 @@ async fn require_fresh(project: &Project<'_>, published: &Published) -> Result<(
     })
 }
 
-/// Sends ETH to a project. Anybody may. While a bundle is active it goes to the bundle's budget; else it is free, and an
+/// Send ETH to a project
+///
+/// Anybody may. While a bundle is active it goes to the bundle's budget; else it is free, and an
 /// approval locks of it the user bond, the budget and what calls send along. What is left comes free again when the
 /// bundle ends, and the owner can withdraw it.
 #[derive(Args, Debug)]
@@ -167,7 +172,9 @@ impl Fund {
     }
 }
 
-/// Lets executors carry a proposed bundle out. It locks the user bond, the budget and what calls send along; strategies
+/// Let executors carry a proposed bundle out
+///
+/// It locks the user bond, the budget and what calls send along; strategies
 /// are fixed until the bundle has ended. What is approved is shown before: header, costs, every action. The actions are
 /// read from the proposal's `uri`, or from the file that you looked at, and anything else than what was proposed is
 /// refused.

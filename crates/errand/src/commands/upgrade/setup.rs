@@ -33,6 +33,8 @@ sol! {
     }
 }
 
+/// Create a project's manager, or tell its address
+///
 /// Creates a project's manager and its actor, at addresses that owner and salt alone decide. The actor is what
 /// deploys, owns proxies and makes calls. Anybody may pay for the registration; the owner has all rights.
 #[derive(Args, Debug)]
@@ -115,6 +117,8 @@ pub(crate) enum Kind {
     Uups,
 }
 
+/// Put a proxy that exists under the project
+///
 /// Puts a proxy that exists under the project's actor, which must have the right to upgrade it already: as the
 /// admin of a ChugSplashProxy, the owner of a transparent proxy's ProxyAdmin, or the owner of a UUPS proxy.
 /// The proxy keeps its implementation. Not while a bundle is active.
@@ -211,6 +215,8 @@ async fn slot_address(session: &Session, account: Address, slot: B256) -> Result
     Ok(Address::from_word(word.into()))
 }
 
+/// Hand a proxy over to somebody else
+///
 /// Hands a proxy from the actor to somebody else: its admin, its ProxyAdmin's owner or its owner changes. Not
 /// while a bundle is active.
 #[derive(Args, Debug)]

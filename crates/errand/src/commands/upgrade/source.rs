@@ -102,10 +102,7 @@ impl Source {
     /// # Errors
     /// A [`Problem`] where the node does not know the state of that block.
     pub(crate) async fn plan(&self, session: &Session, project: &Project, at: &BlockHead) -> Result<Plan> {
-        let known = Known::ask(session, at, &questions(project)).await.map_err(|error| {
-            let what = format!("the state of block {} cannot be read: {error:#}", at.number);
-            Problem::new(what).hint("ask a node that keeps old states (an archive node)")
-        })?;
+        let known = Known::ask(session, at, &questions(project)).await?;
         plan::plan(project, &proxy_code(project.site.actor)?, &known).map_err(|error| {
             Problem::new(format!("{}: {error}", self.path.display()))
                 .hint("the proposal is of another source, or of other artifacts: build with `forge build`")

@@ -1,7 +1,7 @@
 //! How a bundle stands: what `status` shows once and `watch` again and again.
 
 use super::{
-    project::{Project, Proposal, action_count, status_name},
+    project::{Project, Proposal, action_count},
     terms::gwei,
 };
 use crate::{
@@ -17,6 +17,7 @@ use errand_bindings::{
     IChugSplashManager::{Accounts, BundleInfo, Readiness, Status},
     ISimpleLockESS,
 };
+use errand_keeper::bundles::bound::status_name;
 use eyre::Result;
 use serde_json::{Value, json};
 

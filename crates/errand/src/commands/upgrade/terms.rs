@@ -2,7 +2,7 @@
 
 use super::{
     order::BundleArg,
-    project::{Project, Proposal, action_count, cap_text, status_name},
+    project::{Project, Proposal, action_count, cap_text},
 };
 use crate::{
     amount::eth_text,
@@ -21,6 +21,7 @@ use errand_bindings::{
     IChugSplashManager::{BundleHeader, Status},
     IExecutorPaymentTerms, ISimpleLockESS,
 };
+use errand_keeper::bundles::bound::status_name;
 use eyre::Result;
 use serde_json::{Value, json};
 
@@ -126,6 +127,8 @@ pub(crate) fn header_json(h: &BundleHeader) -> Value {
     })
 }
 
+/// Tell what a bundle costs, and what executors earn by it
+///
 /// Tells what a bundle costs at most and now, what has to be deposited before it is approved, and what an executor
 /// earns and puts at risk. Committed gas is what executors are paid at most, so what it costs in the end is less.
 #[derive(Args, Debug)]

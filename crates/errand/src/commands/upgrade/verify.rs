@@ -3,7 +3,8 @@
 use super::{
     content,
     effects::{Effect, Finding},
-    project::{Project, Proposal, cap_text, status_name},
+    inverse::{self, InverseOf},
+    project::{Project, Proposal, cap_text},
     source::{Source, SourceArgs},
     terms::header_text,
 };
@@ -24,19 +25,23 @@ use errand_bundle::{
     plan::Plan,
     project::Site,
 };
+use errand_keeper::bundles::bound::status_name;
 use eyre::Result;
 use serde_json::json;
 use std::path::PathBuf;
 
+/// Compare a proposal with its source, and the chain with the proposal
+///
 /// Computes every action of a proposal again, from upgrade.toml, your own artifacts and the chain, and compares it with
 /// what was proposed, byte by byte; then what was executed already with what is on the chain: code that was deployed,
 /// storage, implementations. It fails when anything differs.
 ///
 /// Committed gas is measured, not computed: it is taken as published, and bounded by the header's total and the budget.
 #[derive(Args, Debug)]
-#[command(after_help = "Example:
+#[command(after_help = "Examples:
   forge build
-  errand upgrade verify 0xbe12… upgrade.toml")]
+  errand upgrade verify 0xbe12… upgrade.toml
+  errand upgrade verify 0xd3a0… upgrade.toml --inverse 0xbe12…")]
 pub(crate) struct Verify {
     /// The bundle's id
     #[arg(value_name = "ID")]
@@ -46,6 +51,9 @@ pub(crate) struct Verify {
     /// The file with the actions. Default: what is published at the proposal's uri
     #[arg(long, value_name = "FILE", env = "ERRAND_BUNDLE")]
     bundle: Option<PathBuf>,
+    /// The proposal takes this bundle back: its file, or its id
+    #[arg(long, value_name = "BUNDLE", env = "ERRAND_INVERSE")]
+    inverse: Option<InverseOf>,
 }
 
 /// All that was compared.
@@ -60,7 +68,11 @@ struct Compared {
 
 impl Verify {
     pub(crate) async fn run(&self, global: &Global) -> Result<()> {
-        let source = Source::read(&self.source)?;
+        let mut source = Source::read(&self.source)?;
+        if self.inverse.is_some() {
+            // That of the bundle that is taken back.
+            source.config.project.uri.clear();
+        }
         let session = Session::open(global).await?;
         let site = source.site(&session).await?;
         let resolved = source.project(site)?;
@@ -75,7 +87,10 @@ impl Verify {
             false => session.block_head(proposal.block).await?,
         };
         let progress = Progress::spinner("computing the actions");
-        let plan = source.plan(&session, &resolved, &at).await?;
+        let plan = match &self.inverse {
+            None => source.plan(&session, &resolved, &at).await?,
+            Some(of) => inverse::take_back(&session, site.manager, of, &at).await?.plan,
+        };
         let mut compared = compare(&source.config, &site, &proposal, &published, plan);
         let done = usize::try_from(info.nextIndex).unwrap_or(usize::MAX);
         compared.effects =

@@ -2,7 +2,7 @@
 
 use super::{
     order::{BundleArg, ManagerArg},
-    project::{Announcement, Project, is_over, status_name},
+    project::{Announcement, Project, is_over},
     state::State,
     terms::{header_json, header_text},
 };
@@ -16,6 +16,7 @@ use crate::{
 use alloy::primitives::B256;
 use clap::Args;
 use errand_bindings::IChugSplashManager::{Accounts, Status as BundleStatus};
+use errand_keeper::bundles::bound::status_name;
 use eyre::{Result, WrapErr};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
@@ -27,6 +28,8 @@ use std::{
 /// How often the head is asked for.
 const POLL: Duration = Duration::from_secs(1);
 
+/// Show a project and how one of its bundles stands
+///
 /// Shows a project, its money, and one of its bundles: how far it is, who executes it and why nothing happens.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
@@ -142,6 +145,8 @@ fn step_json(step: &Announcement) -> Value {
     json!({ "block": step.block, "status": status_name(step.status) })
 }
 
+/// List a project's bundles
+///
 /// Lists the bundles that were proposed to a project, in their order, with what became of them.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:
@@ -186,6 +191,8 @@ impl List {
     }
 }
 
+/// Follow a bundle until it has ended
+///
 /// Follows a bundle until it has ended: who executes it and how long the lock lasts, actions done, basefee against the
 /// cap, what was paid. On a terminal one line moves; elsewhere, and with --json, a line is written whenever something
 /// happens. Ends with 0 when the bundle is completed and with 1 when it ended otherwise.

@@ -1,6 +1,7 @@
 //! Whether a bundle is worth its bond.
 
-use super::{Judge, Judged, Plan, Step, no_content, status_name, trust::BLOCKS_PER_BATCH};
+use super::{Judge, Judged, Plan, Step, no_content, trust::BLOCKS_PER_BATCH};
+use crate::bundles::bound::status_name;
 use crate::{
     bundles::{
         book::Entry,

@@ -2,6 +2,7 @@
 
 use super::{
     book::Entry,
+    bound::status_name,
     contracts::{BundleContracts, BundlePolicy},
     facts::{Facts, Holder},
     hindrance::Hindrance,
@@ -333,20 +334,5 @@ fn no_content(content: &Content) -> Hindrance {
     match content {
         Content::Awaited(problem) => Hindrance::NoContent { problem: problem.clone() },
         Content::Here(_) => Hindrance::Unknown { why: "nothing is left of it".to_owned() },
-    }
-}
-
-/// A status as people know it.
-pub const fn status_name(status: Status) -> &'static str {
-    match status {
-        Status::EMPTY => "EMPTY",
-        Status::PROPOSED => "PROPOSED",
-        Status::APPROVED => "APPROVED",
-        Status::PAUSED => "PAUSED",
-        Status::STALLED => "STALLED",
-        Status::COMPLETED => "COMPLETED",
-        Status::FAILED => "FAILED",
-        Status::CANCELLED => "CANCELLED",
-        Status::__Invalid => "INVALID",
     }
 }

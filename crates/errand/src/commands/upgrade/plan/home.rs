@@ -189,7 +189,18 @@ pub(crate) struct Known {
 
 impl Known {
     /// Asks it all, of one block.
+    ///
+    /// # Errors
+    /// A [`Problem`] where the node does not know the state of that block.
     pub(crate) async fn ask(session: &Session, head: &BlockHead, questions: &Questions) -> Result<Self> {
+        Self::read(session, head, questions).await.map_err(|error| {
+            Problem::new(format!("the state of block {} cannot be read: {error:#}", head.number))
+                .hint("ask a node that keeps old states (an archive node)")
+                .into()
+        })
+    }
+
+    async fn read(session: &Session, head: &BlockHead, questions: &Questions) -> Result<Self> {
         let at = BlockId::from(head.hash);
         let provider = &session.provider;
         let accounts: BTreeSet<Address> = questions.accounts.iter().copied().collect();

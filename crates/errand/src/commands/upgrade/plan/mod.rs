@@ -6,7 +6,10 @@ mod layouts;
 mod rehearse;
 mod report;
 
-use super::source::{Source, SourceArgs};
+use super::{
+    inverse::{self, InverseOf},
+    source::{Source, SourceArgs},
+};
 use crate::{
     cli::Global,
     output::Progress,
@@ -44,6 +47,10 @@ use std::{fs, path::PathBuf};
 /// implementation that moves the variables of the old one, a proxy that the project cannot upgrade, a switch that
 /// does not fit into a transaction.
 ///
+/// With --inverse, the bundle takes another one back that was carried out: storage and implementations go back to what
+/// they were in the block before that bundle's last one, as far as they are not. What it deployed stays, and calls
+/// cannot be undone.
+///
 /// Written are the bundle, beside the file, to be published at the bundle's `uri`, and the storage layouts of what
 /// it deploys, with which the next plan compares: keep these under version control.
 #[derive(Args, Debug)]
@@ -51,6 +58,7 @@ use std::{fs, path::PathBuf};
   forge build && errand upgrade plan
   errand upgrade plan vault-2.toml --uri https://example.org/vault-2.json
   errand upgrade plan --previous ../vault-1/out    layouts are not recorded yet
+  errand upgrade plan --inverse upgrade.bundle.json --uri https://example.org/back.json
 
 What the file may say: docs/upgrade-toml.md. The next steps: publish the bundle,
 errand upgrade propose, fund, approve.")]
@@ -66,7 +74,10 @@ pub(crate) struct Plan {
     /// Where the bundle is going to be published, instead of the file's `uri`
     #[arg(long, value_name = "URI", env = "ERRAND_URI")]
     uri: Option<String>,
-    /// The bundle's file. Default: FILE with the ending .bundle.json
+    /// Take this bundle back, instead of doing what the file says: its file, or its id
+    #[arg(long, value_name = "BUNDLE", env = "ERRAND_INVERSE", conflicts_with_all = ["previous", "unchecked_storage"])]
+    inverse: Option<InverseOf>,
+    /// The bundle's file. Default: FILE with the ending .bundle.json, or .inverse.json
     #[arg(long, short, value_name = "PATH", env = "ERRAND_OUTPUT")]
     output: Option<PathBuf>,
     /// Rules of the chain's next block: cancun, prague or osaka
@@ -81,20 +92,31 @@ impl Plan {
         source.require_network(connect(global).await?.chain_id())?;
         let session = Session::open(global).await?;
         let (file, config, artifacts) = (&source.path, &source.config, &source.artifacts);
-        let previous =
-            self.previous.as_deref().map(|folder| Artifacts::open(Some(folder), file)).transpose()?;
         let home = Home::find(&session, config).await?;
         let project = source.project(home.site)?;
 
         let progress = Progress::spinner("asking what is on the chain");
         let mut simulator = simulator(&session, self.fork).await?;
-        let known = Known::ask(&session, simulator.head(), &plan::questions(&project)).await?;
-        home.require_ours(&session, &project, &known).await?;
-        let plan = plan::plan(&project, &proxy_code(home.site.actor)?, &known)
-            .map_err(|error| plan_problem(&error))?;
+        let uri = self.uri.as_deref().unwrap_or(&config.project.uri);
+        let (plan, kept) = match &self.inverse {
+            None => {
+                let known = Known::ask(&session, simulator.head(), &plan::questions(&project)).await?;
+                home.require_ours(&session, &project, &known).await?;
+                let code = proxy_code(home.site.actor)?;
+                (plan::plan(&project, &code, &known).map_err(|error| plan_problem(&error))?, Vec::new())
+            }
+            Some(of) => {
+                let back = inverse::take_back(&session, home.site.manager, of, simulator.head()).await?;
+                require_own_place(uri, &back.uri)?;
+                (back.plan, back.kept)
+            }
+        };
         drop(progress);
 
-        let layouts = Layouts {
+        let previous =
+            self.previous.as_deref().map(|folder| Artifacts::open(Some(folder), file)).transpose()?;
+        // An inverse deploys nothing, and has no layouts to check: those that it goes back to are known to fit.
+        let layouts = self.inverse.is_none().then_some(Layouts {
             session: &session,
             config,
             project: &project,
@@ -102,15 +124,18 @@ impl Plan {
             previous: previous.as_ref(),
             unchecked: &self.unchecked_storage,
             file,
+        });
+        let compared = match &layouts {
+            Some(layouts) => layouts.check(&plan.checks).await?,
+            None => Vec::new(),
         };
-        let compared = layouts.check(&plan.checks).await?;
         let names: Vec<&str> = config.contracts.iter().map(|contract| contract.artifact.as_str()).collect();
         let stage = Stage { home: &home, plan: &plan, artifacts, names };
-        let uri = self.uri.as_deref().unwrap_or(&config.project.uri);
         let (bundle, measured) = stage.bundle(&mut simulator, &config.caps, uri).await?;
         let rehearsed = stage.rehearse(&mut simulator, &bundle).await?;
 
-        let output = self.output.clone().unwrap_or_else(|| file.with_extension("bundle.json"));
+        let ending = if self.inverse.is_some() { "inverse.json" } else { "bundle.json" };
+        let output = self.output.clone().unwrap_or_else(|| file.with_extension(ending));
         let written = file::write(&bundle).wrap_err("the bundle cannot be written")?;
         fs::write(&output, format!("{written}\n"))
             .wrap_err_with(|| Problem::new(format!("{} cannot be written", output.display())))?;
@@ -118,15 +143,26 @@ impl Plan {
             head: *simulator.head(),
             home: &home,
             plan: &plan,
+            kept: &kept,
             measured: &measured,
             bundle: &bundle,
             rehearsed: &rehearsed,
             compared: &compared,
             output: &output,
-            layouts: layouts.record()?,
+            layouts: layouts.map(|layouts| layouts.record()).transpose()?.flatten(),
         };
         session.format.print(&planning.json(), || planning.text())
     }
+}
+
+/// Refuses to publish a bundle where the one is that it takes back.
+fn require_own_place(uri: &str, taken: &str) -> Result<()> {
+    if uri.is_empty() || uri != taken {
+        return Ok(());
+    }
+    Err(Problem::new(format!("{uri:?} is where the bundle is published that is to be taken back"))
+        .hint("say with --uri where the inverse is going to be published")
+        .into())
 }
 
 fn plan_problem(error: &PlanError) -> Report {
@@ -137,7 +173,7 @@ fn plan_problem(error: &PlanError) -> Report {
         }
         PlanError::InitCodeTooLarge { .. } => problem.hint("split the contract, or move code into libraries"),
         PlanError::NothingToDo => problem.hint("after a change to the sources, build first: `forge build`"),
-        PlanError::Unknown { .. } => problem,
+        PlanError::NothingToTakeBack | PlanError::Unknown { .. } => problem,
     }
     .into()
 }

@@ -8,7 +8,7 @@ use crate::{
 use alloy::primitives::U256;
 use errand_bundle::{
     bundle::{Batch, Bundle, Measured, TX_GAS_CAP},
-    plan::Plan,
+    plan::{Kept, Plan},
 };
 use errand_keeper::bundles::rehearsal::{Rehearsed, Selection};
 use errand_types::BlockHead;
@@ -20,6 +20,8 @@ pub(super) struct Planning<'a> {
     pub(super) head: BlockHead,
     pub(super) home: &'a Home,
     pub(super) plan: &'a Plan,
+    /// What of the bundle that is taken back stays.
+    pub(super) kept: &'a [(String, Kept)],
     pub(super) measured: &'a [Measured],
     pub(super) bundle: &'a Bundle,
     pub(super) rehearsed: &'a Rehearsed,
@@ -105,12 +107,14 @@ impl Planning<'_> {
         let (costs, executors) = (&bundle.costs, self.executors());
         let unchanged: Vec<_> =
             self.plan.unchanged.iter().map(|(name, at)| json!({ "name": name, "address": at })).collect();
+        let kept: Vec<_> =
+            self.kept.iter().map(|(name, why)| json!({ "name": name, "why": kept_text(*why) })).collect();
         json!({
             "bundleId": bundle.id, "chainId": home.site.chain_id, "block": self.head.number,
             "manager": home.site.manager, "actor": home.site.actor, "owner": home.project.owner,
             "isRegistered": home.project.unregistered.is_none(), "nonce": bundle.nonce.to_string(),
             "ess": home.site.ess, "eps": home.site.eps, "uri": bundle.header.uri,
-            "actionRoot": bundle.header.actionRoot, "actions": actions, "unchanged": unchanged,
+            "actionRoot": bundle.header.actionRoot, "actions": actions, "unchanged": unchanged, "kept": kept,
             "layoutsCompared": self.compared, "transactions": transactions,
             "deployCount": bundle.header.deployCount.to_string(),
             "switchCount": bundle.header.switchCount.to_string(),
@@ -144,6 +148,10 @@ impl Planning<'_> {
         if !self.plan.unchanged.is_empty() {
             let names: Vec<_> = self.plan.unchanged.iter().map(|(name, _)| name.as_str()).collect();
             parts.push(format!("Unchanged, not deployed again: {}", names.join(", ")));
+        }
+        if !self.kept.is_empty() {
+            let rows = self.kept.iter().map(|(name, why)| format!("  {name}: {}", kept_text(*why)));
+            parts.push(format!("Stays as it is:\n{}", rows.collect::<Vec<_>>().join("\n")));
         }
         if !self.compared.is_empty() {
             parts.push(format!("Storage layouts fit those behind the proxies: {}", self.compared.join(", ")));
@@ -260,6 +268,14 @@ impl Planning<'_> {
             lines.push(format!("Publish it at {} before it is proposed", self.bundle.header.uri));
         }
         lines.join("\n")
+    }
+}
+
+const fn kept_text(why: Kept) -> &'static str {
+    match why {
+        Kept::Deployed => "what was deployed stays on the chain",
+        Kept::NewProxy => "the proxy had nothing before",
+        Kept::Called => "a call cannot be undone",
     }
 }
 

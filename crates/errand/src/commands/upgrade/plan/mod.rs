@@ -58,7 +58,7 @@ use std::{fs, path::PathBuf};
   forge build && errand upgrade plan
   errand upgrade plan vault-2.toml --uri https://example.org/vault-2.json
   errand upgrade plan --previous ../vault-1/out    layouts are not recorded yet
-  errand upgrade plan --inverse upgrade.bundle.json --uri https://example.org/back.json
+  errand upgrade plan --inverse 0xbe12… --uri https://example.org/back.json
 
 What the file may say: docs/upgrade-toml.md. The next steps: publish the bundle,
 errand upgrade propose, fund, approve.")]

@@ -117,6 +117,7 @@ interface IChugSplashManager {
     error InvalidRecipient(address to);
     error LengthMismatch(uint256 actions, uint256 proofs);
     error NoPauseRequested(bytes32 bundleId);
+    error NotCanonicallyEncoded(uint256 position, uint256 expected);
     error NotDeploy(ActionKind kind);
     error NotInitializable(address caller);
     error NotProposer(address caller);

@@ -18,8 +18,8 @@ import {ChugSplashLifeCycle} from "./ChugSplashLifeCycle.sol";
 /**
  * @title Execution of a bundle, and its pay
  * @notice A transaction is paid min(measured + call data + intrinsic, committed gas of what it did + overhead).
- * Call data are counted from the actions themselves, the intrinsic gas once in a
- * transaction, the overhead `maxTxs` times: nothing is earned by padding or splitting. What the EVM refunds for
+ * Call data are counted from the actions themselves, and only where they were sent: docs/adr/0003. The intrinsic
+ * gas is paid once in a transaction, the overhead `maxTxs` times: nothing is earned by padding or splitting. What the EVM refunds for
  * slots that actions clear cannot be seen here and is paid.
  */
 abstract contract ChugSplashExecution is ChugSplashLifeCycle {
@@ -144,20 +144,84 @@ abstract contract ChugSplashExecution is ChugSplashLifeCycle {
         }
         bytes32 root = b.actionRoot;
         tokens = TOKENS_CALL + TOKENS_ACTION * count;
+        // Every part has to lie directly behind the one before: parts that share bytes would be paid twice.
+        (uint256 nextAction, uint256 nextProof) = _lists(actions, proofs);
         for (uint256 i; i < count; ++i) {
-            Action calldata a = actions[i];
-            (bytes32 leaf, uint256 dataStart) = MerkleActions.leafOf(run.first + i, a);
-            // Unchecked: no call data are long enough.
-            unchecked {
-                uint256 words = (a.data.length + 31) / 32;
-                tokens += CalldataGas.tokens(dataStart, words) + TOKENS_HASH * proofs[i].length;
-            }
-            require(MerkleActions.verify(root, leaf, proofs[i]), InvalidProof(run.first + i));
+            uint256 more;
+            (more, nextAction, nextProof) =
+                _proveOne(root, run.first + i, actions[i], proofs[i], nextAction, nextProof);
+            tokens += more;
         }
+        _requireAt(_positionOf(proofs), nextAction + 32);
+    }
+
+    /// Sees that the action is the bundle's at `index`, and lies where it should. Returns the tokens of its data
+    /// and its proof, and where the next ones have to lie.
+    function _proveOne(
+        bytes32 root,
+        uint256 index,
+        Action calldata a,
+        bytes32[] calldata proof,
+        uint256 nextAction,
+        uint256 nextProof
+    ) private pure returns (uint256 tokens, uint256, uint256) {
+        (bytes32 leaf, uint256 dataStart) = MerkleActions.leafOf(index, a);
+        require(MerkleActions.verify(root, leaf, proof), InvalidProof(index));
+        (uint256 head, uint256 data, uint256 hashes) = _partsOf(a, proof);
+        // Unchecked: no call data are long enough.
+        unchecked {
+            _requireAt(head, nextAction);
+            _requireAt(data, head + 5 * 32);
+            _requireAt(hashes, nextProof + 32);
+            uint256 words = (a.data.length + 31) / 32;
+            tokens = CalldataGas.tokens(dataStart, words) + TOKENS_HASH * proof.length;
+            return (tokens, data + 32 * words, hashes + 32 * proof.length);
+        }
+    }
+
+    /// Where the first action, and the first proof's length, have to lie: directly behind the lists of offsets.
+    function _lists(Action[] calldata actions, bytes32[][] calldata proofs)
+        private
+        pure
+        returns (uint256 nextAction, uint256 nextProof)
+    {
+        uint256 position;
+        assembly ("memory-safe") {
+            position := actions.offset
+        }
+        // the selector, four words and the length
+        _requireAt(position, 4 + 5 * 32);
+        return (position + 32 * actions.length, _positionOf(proofs) + 32 * proofs.length);
+    }
+
+    function _positionOf(bytes32[][] calldata proofs) private pure returns (uint256 position) {
+        assembly ("memory-safe") {
+            position := proofs.offset
+        }
+    }
+
+    /// Where an action, its data and its proof's hashes lie.
+    function _partsOf(Action calldata a, bytes32[] calldata proof)
+        private
+        pure
+        returns (uint256 head, uint256 data, uint256 hashes)
+    {
+        bytes calldata actionData = a.data;
+        assembly ("memory-safe") {
+            head := a
+            data := actionData.offset
+            hashes := proof.offset
+        }
+    }
+
+    function _requireAt(uint256 position, uint256 expected) private pure {
+        require(position == expected, NotCanonicallyEncoded(position, expected));
     }
 
     /// What the transaction costs besides running.
     function _meter(Bundle storage b, Run memory run, uint256 tokens) private {
+        // Whether a contract's words ever were in the transaction cannot be seen: docs/adr/0003.
+        if (msg.sender != tx.origin || msg.sender.code.length != 0) tokens = 0;
         // The clone copies all call data into memory before the code here runs.
         uint256 words = (msg.data.length + 31) / 32;
         run.baseGas = TOKEN_GAS * tokens + 6 * words + words * words / 512;
@@ -308,7 +372,8 @@ abstract contract ChugSplashExecution is ChugSplashLifeCycle {
         uint256 next = run.first + run.done;
         b.nextIndex = next.toUint24();
         b.gasDone = (b.gasDone + run.gasDone).toUint48();
-        ++b.txCount;
+        // As often as the overhead is paid: further calls in a transaction use none of it up.
+        if (run.overhead != 0) ++b.txCount;
         if (run.done != 0 && !b.worked) b.worked = true;
 
         bytes32 bundleId = run.bundleId;

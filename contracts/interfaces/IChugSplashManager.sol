@@ -258,6 +258,9 @@ interface IChugSplashManager {
     error WrongIndex(uint256 next, uint256 given);
     /// @notice Raised when a batch goes beyond the deploys without being the rest of the bundle.
     error IncompleteSwitch(uint256 expected, uint256 given);
+    /// @notice Raised when a part of `execute`'s call data does not lie directly behind the one before: where it
+    /// begins, and where it should, in bytes of call data.
+    error NotCanonicallyEncoded(uint256 position, uint256 expected);
     /// @notice Raised when an action is not the bundle's at `index`.
     error InvalidProof(uint256 index);
     /// @notice The reason of a stall: an action of the deploy phase is of another kind.

@@ -115,7 +115,7 @@ interface IRegistry {
     /// @notice Emitted when its user cancelled a Request.
     event HashedReqCancelled(uint256 indexed id);
     /// @notice Emitted when an entry of a batch failed and was undone; `reason` is one of this interface's
-    /// errors.
+    /// errors, the error of the AUTO token where the fee cannot be pulled, or empty where the gas ran out.
     event ReqFailed(uint256 indexed id, bytes reason);
     /// @notice Emitted when ETH could not be pushed to `account` and waits for `withdraw`.
     event Credited(address indexed account, uint256 amountWei);
@@ -156,7 +156,7 @@ interface IRegistry {
     error NotExecutor(address caller);
     /// @notice Raised when the gate reverts, runs out of gas or answers something else than it should.
     error GateFailed(address gate);
-    /// @notice Raised when a gate or oracle has no code.
+    /// @notice Raised when a gate or the AUTO token has no code.
     error NotContract(address account);
     /// @notice Raised when the same Request would run twice in one transaction.
     error AlreadyExecuted(uint256 id);

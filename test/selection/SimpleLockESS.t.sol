@@ -203,7 +203,7 @@ contract SimpleLockESSTest is ChugSplashTest {
         _settle(alice);
     }
 
-    function test_Excused_StaysSoAfterALaterClaim() public {
+    function test_Excused_StaysSoLongAfterTheLock() public {
         _claim(alice);
         vm.prank(owner);
         manager.cancel();

@@ -15,7 +15,7 @@ use alloy::{
 use comfy_table::{CellAlignment, Table, presets::UTF8_HORIZONTAL_ONLY};
 use errand_bindings::{IPriceOracle, IRegistry};
 use eyre::{OptionExt, Result};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::{collections::BTreeMap, fs, path::Path};
 
 /// One execution.
@@ -29,11 +29,16 @@ pub(crate) struct Execution {
     /// its share of the transaction's gas
     gas_used: u64,
     /// what the user paid; AUTO at the oracle's price
+    #[serde(serialize_with = "decimal")]
     fee_wei: U256,
     profit_wei: String,
     tx: B256,
     #[serde(skip)]
     profit: f64,
+}
+
+fn decimal<S: Serializer>(value: &U256, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
 }
 
 #[derive(Debug, Serialize)]

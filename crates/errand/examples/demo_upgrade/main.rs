@@ -10,7 +10,7 @@ mod report;
 mod scene;
 
 use crate::{
-    chain::{Bundle, Proxies, Version},
+    chain::{Bundle, PAID_OVER_COST, PAID_OVER_COST_CLEARING, Proxies, Version},
     contracts::{Controller, Owned, PriceFeed, Token, Vault},
     report::Report,
     scene::{BLOCK_SECONDS, EXECUTORS, Scene},
@@ -129,7 +129,7 @@ impl Play {
 
         println!("\n━━ version 2: the vault takes a fee; token and price feed stay as they are");
         self.scene.project.change()?;
-        self.restart_keepers()?;
+        self.restart_keepers(&[])?;
         self.plan(&["upgrade", "plan", "upgrade.toml"], "2").await?;
         self.carry_out("2", &[], false).await?;
         self.note("version 2").await?;
@@ -147,6 +147,9 @@ impl Play {
         let taken = self.scene.project.published("2").display().to_string();
         let uri = format!("file://{}", self.scene.project.published(INVERSE).display());
         self.plan(&["upgrade", "plan", "--inverse", &taken, "--uri", &uri], INVERSE).await?;
+        println!("\n· the keepers carry it out for its sake: its fee does not pay a claim");
+        let manager = self.scene.manager.address().to_string();
+        self.restart_keepers(&["--own-project", &manager])?;
         self.carry_out(INVERSE, &["--inverse", &taken], false).await?;
         self.note("inverse").await?;
         self.use_inverse().await?;
@@ -259,7 +262,8 @@ impl Play {
         arguments.extend(verify);
         self.scene.run(&arguments).await?;
         let bundle = Bundle::read(&self.scene, name, id, from).await?;
-        self.faults.extend(bundle.faults(is_taken_over));
+        let paid_over_cost = if name == INVERSE { PAID_OVER_COST_CLEARING } else { PAID_OVER_COST };
+        self.faults.extend(bundle.faults(is_taken_over, &paid_over_cost));
         self.bundles.push(bundle);
         Ok(())
     }
@@ -272,14 +276,19 @@ impl Play {
             tokio::time::sleep(POLL).await;
         }
         let lock = self.scene.lock.lockOf(*self.scene.manager.address(), id).call().await?;
+        // Its node dies with it: what it sent and no block holds yet is lost.
+        let anvil = &self.scene.anvil;
+        let _: () = anvil.call("evm_setIntervalMining", (0,)).await?;
         for keeper in &mut self.keepers {
             if keeper.address() == lock.executor {
                 keeper.kill()?;
             }
         }
-        println!("· kill -9 of the keeper of {}, half of the deploys are done", lock.executor);
-        // What it sent before it died is mined.
-        tokio::time::sleep(Duration::from_secs(2 * BLOCK_SECONDS)).await;
+        let _: () = anvil.call("anvil_dropAllTransactions", ()).await?;
+        let _: () = anvil.call("evm_setIntervalMining", (BLOCK_SECONDS,)).await?;
+        let done = self.scene.manager.bundle(id).call().await?.nextIndex;
+        println!("· kill -9 of the keeper of {}, {done} of {deploys} deploys are done", lock.executor);
+        self.expect(done < U256::from(deploys), "the keeper was killed too late");
         let seconds = self.scene.lock.lockSeconds().call().await?;
         println!("· {seconds} seconds go by on the chain");
         self.scene.anvil.call::<_, serde_json::Value>("evm_increaseTime", (seconds.to::<u64>(),)).await?;
@@ -294,11 +303,12 @@ impl Play {
         Ok(())
     }
 
-    /// Starts the keepers again that do not run.
-    fn restart_keepers(&mut self) -> Result<()> {
+    /// Starts the keepers again, with these arguments besides.
+    fn restart_keepers(&mut self, arguments: &[&str]) -> Result<()> {
+        let arguments = [&KEEPER, arguments].concat();
         for keeper in &mut self.keepers {
             keeper.kill()?;
-            keeper.start(&self.scene.anvil, &self.scene.deployment, &KEEPER)?;
+            keeper.start(&self.scene.anvil, &self.scene.deployment, &arguments)?;
         }
         Ok(())
     }

@@ -60,6 +60,9 @@ pub struct BundlePolicy {
     /// Whether actions may depend on state of contracts that are not the bundle's: their owners could make them
     /// fail after the claim.
     pub allow_foreign_state: bool,
+    /// Managers of the operator's own projects: their bundles are carried out although they lose, since the fee of
+    /// a small one does not pay a claim.
+    pub own_projects: Vec<Address>,
     /// Whether the chain takes a fee for data outside the gas price.
     pub takes_data_fee: bool,
 }
@@ -70,6 +73,7 @@ impl Default for BundlePolicy {
             max_bond: Unit::ETHER.wei(),
             allowed_strategies: Vec::new(),
             allow_foreign_state: false,
+            own_projects: Vec::new(),
             takes_data_fee: false,
         }
     }

@@ -227,3 +227,23 @@ async fn no_bond_is_posted_where_the_base_fee_leaves_no_pay() {
     capped.reaches(&dear, Status::COMPLETED).await;
     keeper.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_small_is_carried_out_for_an_own_project_and_no_other() {
+    let market = Market::open().await;
+    let folder = tempdir().unwrap();
+    let mut project = market.project(1).await;
+    let planned = vec![project.deploy("own", 50)];
+    let own = approved(&mut project, planned).await;
+    let manager = project.site.manager;
+    let mut other = market.project(2).await;
+    let planned = vec![other.deploy("other", 50)];
+    let others = approved(&mut other, planned).await;
+    let policy = BundlePolicy { own_projects: vec![manager], ..Default::default() };
+    let keeper = market.keeper_with(1, folder.path(), policy, 16_777_216);
+    market.stage.mine_and_see(&keeper, 4).await;
+    project.reaches(&own, Status::COMPLETED).await;
+    refused(&keeper, &others, |why| matches!(why, Hindrance::Unprofitable { .. })).await;
+    keeper.stop().await;
+    assert_eq!(other.info(&others).await.nextIndex, U256::ZERO);
+}

@@ -41,6 +41,10 @@ pub(super) struct BundleArgs {
     /// That costs the claim's gas, not the bond
     #[arg(long, env = "ERRAND_ALLOW_FOREIGN_STATE", value_parser = BoolishValueParser::new())]
     allow_foreign_state: bool,
+    /// The manager of a project of yours: its bundles are carried out although they lose. The fee of a small one
+    /// does not pay the claim, so nobody else does. Can be repeated
+    #[arg(long = "own-project", value_name = "ADDRESS", env = "ERRAND_OWN_PROJECT", value_delimiter = ',', value_parser = crate::calldata::address)]
+    own_projects: Vec<Address>,
 }
 
 impl BundleArgs {
@@ -53,6 +57,7 @@ impl BundleArgs {
             max_bond,
             allowed_strategies: self.allow_strategies.clone(),
             allow_foreign_state: self.allow_foreign_state,
+            own_projects: self.own_projects.clone(),
             takes_data_fee: takes_data_fee(&session.endpoint)
                 .await
                 .map_err(|error| rpc_problem("code", &error))?,

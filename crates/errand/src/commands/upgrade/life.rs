@@ -176,8 +176,8 @@ impl Close {
 /// End the active bundle for good
 ///
 /// Ends the active bundle for good. The user bond goes to the selected executor if it did work or was selected some time
-/// ago, else to the last one that did work, else it comes free: docs/chugsplash.md says when. Executors get their bonds
-/// back. What was deployed stays; proxies are as they were.
+/// ago, else to the last one that did work, else it comes free: docs/chugsplash.md says when. A bond
+/// comes back unless its lock has expired. What was deployed stays; proxies are as they were.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:
   errand upgrade cancel --manager 0x5FbD… --account alice")]

@@ -88,10 +88,7 @@ impl Judge<'_> {
             gas = gas.saturating_add(transaction.gas_used);
         }
         let balance = Balance { income, cost: self.cost(gas) };
-        require!(
-            balance.satisfies(self.policy.rule.min_profit),
-            Hindrance::Unprofitable { income, cost: balance.cost }
-        );
+        require!(self.is_worth(entry, &balance), Hindrance::Unprofitable { income, cost: balance.cost });
         let largest = batches.iter().map(|batch| batch.gas).max().unwrap_or_default();
         let needed =
             lock.bond.saturating_add(self.cost(largest.max(CLAIM_GAS))).saturating_add(self.cost(claim_gas));

@@ -126,11 +126,8 @@ impl Judge<'_> {
         // What is at stake is the bond, and what was spent on claiming it: both are lost unless it goes on.
         let income = payment.saturating_add(at_risk.unwrap_or_default());
         let worth = Balance { income, cost: balance.cost };
-        let is_worth = if at_risk.is_some() {
-            worth.profit().is_some()
-        } else {
-            balance.satisfies(self.policy.rule.min_profit)
-        };
+        let is_worth =
+            if at_risk.is_some() { worth.profit().is_some() } else { self.is_worth(entry, &balance) };
         require!(is_worth, Hindrance::Unprofitable { income: payment, cost: balance.cost });
         let mut plan = self.plan(entry.id, Step::Execute, call, gas, balance);
         // Above the cap it reverts: so it never offers more.

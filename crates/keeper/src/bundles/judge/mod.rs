@@ -313,6 +313,11 @@ impl Judge<'_> {
         }
     }
 
+    /// Whether it earns what the operator asks, or is his own project's.
+    fn is_worth(&self, entry: &Entry, balance: &Balance) -> bool {
+        self.bundles.own_projects.contains(&entry.manager) || balance.satisfies(self.policy.rule.min_profit)
+    }
+
     fn plan(&self, bundle: B256, step: Step, call: CallSpec, gas: u64, balance: Balance) -> Plan {
         Plan {
             bundle,

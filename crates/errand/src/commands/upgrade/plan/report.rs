@@ -239,13 +239,28 @@ impl Planning<'_> {
             ),
             (
                 "executors",
-                format!(
-                    "spend {} for gas, claim included; earn up to a tip of {}",
-                    eth_text(executors.cost),
-                    gas_price_text(executors.break_even)
-                ),
+                if executors.payment < executors.cost {
+                    self.loss_text(&executors)
+                } else {
+                    format!(
+                        "spend {} for gas, claim included; earn up to a tip of {}",
+                        eth_text(executors.cost),
+                        gas_price_text(executors.break_even)
+                    )
+                },
             ),
         ])
+    }
+
+    /// Why nobody is going to take it.
+    fn loss_text(&self, executors: &Executors) -> String {
+        format!(
+            "spend {} for gas, claim included, and LOSE {}: nobody takes so small a bundle. Put more into it, or \
+             carry it out yourself: errand keeper run --own-project {}",
+            eth_text(executors.cost),
+            eth_text(executors.cost.saturating_sub(executors.payment)),
+            self.home.site.manager
+        )
     }
 
     fn next_text(&self) -> String {

@@ -183,7 +183,8 @@ abstract contract ChugSplashLifeCycle is ChugSplashStrategies {
             // With strategies that do not do their duty there is nothing to be executed.
             if (!ok || !priced) return address(this);
             if (holder != address(0) && holder != worker) {
-                uint256 age = Math.saturatingSub(block.timestamp, selectedAt);
+                // Whoever was selected before the approval has waited for nothing.
+                uint256 age = Math.saturatingSub(block.timestamp, Math.max(selectedAt, b.approvedAt));
                 if (age >= cancelMinSeconds && age <= cancelMaxSeconds) return holder;
             }
         }

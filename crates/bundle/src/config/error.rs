@@ -243,6 +243,17 @@ pub enum Problem {
         /// what is wrong
         problem: LayoutError,
     },
+    /// A call of a proxy's own function, which goes around what the actor checks and remembers.
+    #[error(
+        "`{function}` is the proxy's of `{contract}`: after a call of it the actor does not know the proxy any more; \
+         a bundle sets implementations and storage by itself, and `errand upgrade release` hands a proxy over"
+    )]
+    ProxyFunction {
+        /// whose proxy
+        contract: String,
+        /// its signature
+        function: &'static str,
+    },
     /// A call that the actor refuses.
     #[error("the actor does not call {target}: it is the project's manager, actor, registry or a strategy")]
     TargetRefused {

@@ -1,16 +1,22 @@
 //! Calls after the switch.
 
-use super::{Book, Site, code::Code, coerce};
+use super::{Book, Contract, Site, code::Code, coerce};
 use crate::config::{
-    self, CallData, ConfigError, Place, Problem, Value,
+    self, CallData, ConfigError, Kind, Place, Problem, Value,
     reader::parse_address,
     reference::{Piece, Reference, pieces},
 };
 use alloy::{
     dyn_abi::JsonAbiExt,
     json_abi::Function,
-    primitives::{Address, Bytes, U256},
+    primitives::{Address, Bytes, U256, keccak256},
 };
+
+/// What a ChugSplashProxy does for its admin.
+const CHUG_SPLASH_FUNCTIONS: [&str; 3] =
+    ["upgradeTo(address)", "changeAdmin(address)", "setStorage(bytes32,uint256,bytes)"];
+/// What an implementation does for whoever may upgrade it.
+const UUPS_FUNCTIONS: [&str; 1] = ["upgradeToAndCall(address,bytes)"];
 
 /// A call with everything resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +70,34 @@ fn one(
         }
     };
     Ok(ResolvedCall { name, target, value: call.value, data })
+}
+
+/// Refuses calls that would change a proxy past the actor: it is the admin, so its proxies obey it.
+pub(super) fn require_no_proxy_functions(
+    calls: &[(&config::Call, &ResolvedCall)],
+    contracts: &[Contract],
+) -> Result<(), ConfigError> {
+    for (call, resolved) in calls {
+        let behind = contracts
+            .iter()
+            .find(|contract| contract.proxy.is_some_and(|proxy| proxy.address == resolved.target));
+        let Some(contract) = behind else { continue };
+        let functions: &[&'static str] = match contract.kind {
+            Kind::ChugSplash { .. } => &CHUG_SPLASH_FUNCTIONS,
+            Kind::Uups { .. } => &UUPS_FUNCTIONS,
+            // Its admin is a contract of its own.
+            Kind::Transparent { .. } | Kind::Plain => &[],
+        };
+        let called = functions.iter().find(|function| {
+            let [a, b, c, d, ..] = keccak256(function).0;
+            resolved.data.starts_with(&[a, b, c, d])
+        });
+        if let Some(function) = called {
+            let contract = contract.name.clone();
+            return Err(call.target.error(Problem::ProxyFunction { contract, function }));
+        }
+    }
+    Ok(())
 }
 
 /// The function by name or signature: in the target's artifact, if it has one, else as the signature says.

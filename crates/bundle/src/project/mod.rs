@@ -109,6 +109,8 @@ impl Project {
             contracts.push(resolved(code, &closures, &book, &site)?);
         }
         let calls = calls::resolve(&config.calls, &codes, &book, &site)?;
+        let pairs: Vec<_> = config.calls.iter().zip(&calls).collect();
+        calls::require_no_proxy_functions(&pairs, &contracts)?;
         Ok(Self { site, contracts: code::in_order(contracts), calls })
     }
 

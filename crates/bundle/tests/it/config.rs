@@ -319,6 +319,30 @@ fn calls_that_cannot_be_made() {
     }
 }
 
+#[test]
+fn calls_that_go_around_the_actor() {
+    let file = |kind: &str, call: &str| {
+        let text =
+            format!("[contracts.Variables]\n{kind}\n[[calls]]\ntarget = \"{{{{ Variables }}}}\"\n{call}\n");
+        text
+    };
+    let uups = "kind = \"uups\"\nproxy = \"0x0000000000000000000000000000000000000022\"";
+    let data = |signature: &str| {
+        let selector = alloy::primitives::keccak256(signature);
+        format!("data = \"{}\"", alloy::hex::encode_prefixed(&selector[..4]))
+    };
+    for (kind, function) in [
+        ("kind = \"chugsplash\"", "upgradeTo(address)"),
+        ("kind = \"chugsplash\"", "changeAdmin(address)"),
+        ("kind = \"chugsplash\"", "setStorage(bytes32,uint256,bytes)"),
+        (uups, "upgradeToAndCall(address,bytes)"),
+    ] {
+        let (found, at) = problem(&file(kind, &data(function)));
+        assert_eq!(found, Problem::ProxyFunction { contract: "Variables".into(), function });
+        assert!(at.contains("target") || at.contains("Variables"), "{at}");
+    }
+}
+
 proptest! {
     #[test]
     fn no_text_makes_it_panic(text in "(\\[(project|contracts\\.A|caps)\\]\n|[a-zA-Z]{1,8} = ([0-9]{1,3}|\"[^\"\n]{0,9}\"|\\[\\]|\\{\\})\n|.{0,6}\n){0,12}") {

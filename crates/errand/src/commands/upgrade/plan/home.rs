@@ -142,7 +142,11 @@ impl Home {
             false
         } else {
             let actor = IProjectActor::new(site.actor, session.provider.clone());
-            actor.proxyOf(proxy).call().await.asking("the proxy's record")?.kind == kind
+            let record = actor.proxyOf(proxy).call().await.asking("the proxy's record")?;
+            if record.kind == kind {
+                require_known_implementation(contract, proxy, record.implementation, known, site.manager)?;
+            }
+            record.kind == kind
         };
         if is_ours {
             return Ok(());
@@ -157,6 +161,29 @@ impl Home {
         ))
         .into())
     }
+}
+
+/// Refuses a proxy that was upgraded past the actor, which would bring back what it remembers.
+fn require_known_implementation(
+    contract: &Contract,
+    proxy: Address,
+    remembered: Address,
+    known: &Known,
+    manager: Address,
+) -> Result<()> {
+    let found = known.implementation(proxy).unwrap_or_default();
+    if found == remembered {
+        return Ok(());
+    }
+    Err(Problem::new(format!(
+        "`{}`: the proxy {proxy} was upgraded past the project: it has {found} behind it, and the actor remembers \
+         {remembered}, which its next write of storage would bring back",
+        contract.name
+    ))
+    .hint(format!(
+        "let the actor know it: `errand upgrade release` and `errand upgrade adopt {proxy} … --manager {manager}`"
+    ))
+    .into())
 }
 
 pub(in super::super) fn strategy(session: &Session, named: &Named) -> Result<Address> {

@@ -19,8 +19,8 @@ import {ChugSplashLifeCycle} from "./ChugSplashLifeCycle.sol";
  * @title Execution of a bundle, and its pay
  * @notice A transaction is paid min(measured + call data + intrinsic, committed gas of what it did + overhead).
  * Call data are counted from the actions themselves, and only where they were sent: docs/adr/0003. The intrinsic
- * gas is paid once in a transaction, the overhead `maxTxs` times: nothing is earned by padding or splitting. What the EVM refunds for
- * slots that actions clear cannot be seen here and is paid.
+ * gas is paid once in a transaction, the overhead `maxTxs` times: nothing is earned by padding or splitting.
+ * What the EVM refunds for slots that actions clear cannot be seen here and is paid.
  */
 abstract contract ChugSplashExecution is ChugSplashLifeCycle {
     using SafeCast for uint256;

@@ -3,10 +3,10 @@
 
 use crate::{
     chain::run,
-    yard::{FLEET, IVault, Yard, built, kinds, named},
+    yard::{FLEET, IMPLEMENTATION_SLOT, IVault, Yard, built, kinds, named},
 };
 use alloy::{
-    primitives::{Address, B256, Bytes, U256, b256, keccak256},
+    primitives::{Address, B256, Bytes, U256, keccak256},
     providers::Provider,
     sol_types::{SolCall, SolValue},
 };
@@ -175,8 +175,7 @@ fn adopted_proxies_are_upgraded_and_stay_upgradeable() {
     assert_eq!(price.unwrap(), U256::from(12));
 
     // Somebody upgrades it past the actor.
-    let slot = b256!("360894a13ba1a3210667c828492db98dca3e2076cc3735a920a3ca505d382bbc");
-    yard.set_slot(proxy, slot.into(), U256::from_be_slice(implementation.as_slice()));
+    yard.set_slot(proxy, IMPLEMENTATION_SLOT.into(), U256::from_be_slice(implementation.as_slice()));
     fs::write(&file, fs::read_to_string(&file).unwrap().replace("price = 12", "price = 13")).unwrap();
     yard.plan_file(&file, 2, &previous)
         .failed(1, &["`Feed`: the proxy", "was upgraded past the project", &implementation.to_string()]);

@@ -29,7 +29,8 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 /// ERC-1967's slot of the implementation.
-const IMPLEMENTATION_SLOT: B256 = b256!("360894a13ba1a3210667c828492db98dca3e2076cc3735a920a3ca505d382bbc");
+pub(crate) const IMPLEMENTATION_SLOT: B256 =
+    b256!("360894a13ba1a3210667c828492db98dca3e2076cc3735a920a3ca505d382bbc");
 const SOURCE: &str = include_str!("../fixtures/Fleet.sol");
 /// Variables are appended.
 const SECOND: [(&str, &str); 2] = [

@@ -50,17 +50,22 @@ pub(crate) async fn take_back(
     at: &BlockHead,
 ) -> Result<TakenBack> {
     let project = Project::open(session, manager).await?;
-    let file = match of {
-        InverseOf::Id(_) => None,
-        InverseOf::File(path) => Some(path.as_path()),
-    };
-    let id = match of {
-        InverseOf::Id(id) => *id,
-        InverseOf::File(path) => content::read_file(path)?.id,
+    let (id, file) = match of {
+        InverseOf::Id(id) => (*id, None),
+        InverseOf::File(path) => {
+            let published = content::read_file(path)?;
+            (published.id, Some(published))
+        }
     };
     project.require_status(id, &[Status::COMPLETED]).await?;
     let proposal = project.proposal(id).await?;
-    let published = content::of_proposal(&proposal, file).await?;
+    let published = match file {
+        Some(published) => {
+            content::require_same(&proposal, &published)?;
+            published
+        }
+        None => content::of_proposal(&proposal, None).await?,
+    };
     let history = project.announcements(Some(id)).await?;
     let completed = history.iter().find(|step| step.status == Status::COMPLETED);
     let completed = completed.ok_or_eyre("the node has no log of the bundle's end")?.block;

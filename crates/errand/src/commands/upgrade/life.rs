@@ -209,8 +209,8 @@ impl Cancel {
 /// Give proxies the implementation that they had before
 ///
 /// Gives every proxy the implementation that it had before the last bundle that set any, in one transaction. Storage and
-/// calls are not undone: storage goes back by the bundle that `errand upgrade plan --inverse` writes, calls never. Proxies that were new in
-/// that bundle stay. Not while a bundle is active.
+/// calls are not undone: storage goes back by the bundle that `errand upgrade plan --inverse` writes, calls never.
+/// Proxies that were new in that bundle stay. Not while a bundle is active.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:
   errand upgrade rollback --manager 0x5FbD… --account alice")]

@@ -83,3 +83,24 @@ test("setup names each tool that is missing or old, in one line each", (context)
   assert.match(lines[1], /npm is missing/);
   assert.match(lines[2], /cc is missing/);
 });
+
+test("what a page of the documentation links to is there", () => {
+  const list = ["ls-files", "--cached", "--others", "--exclude-standard", "*.md"];
+  const pages = spawnSync("git", list, { cwd: root, encoding: "utf8" }).stdout.trim().split("\n");
+  const slug = (heading) => heading.toLowerCase().replace(/[^\p{L}\p{N} _-]/gu, "").replace(/ /g, "-");
+  const anchors = (file) => [...read(file).matchAll(/^#+ (.+)$/gm)].map(([, heading]) => slug(heading));
+  const broken = [];
+  let links = 0;
+  for (const page of pages) {
+    for (const [, link] of read(page).matchAll(/\]\(([^()\s]+)\)/g)) {
+      if (/^[a-z]+:/.test(link)) continue;
+      links += 1;
+      const [place, anchor] = link.split("#");
+      const file = place ? path.join(path.dirname(page), place) : page;
+      const isThere = fs.existsSync(path.join(root, file)) && (!anchor || anchors(file).includes(anchor));
+      if (!isThere) broken.push(`${page}: ${link}`);
+    }
+  }
+  assert.deepStrictEqual(broken, []);
+  assert.ok(links > 50, `${links} links were found`);
+});

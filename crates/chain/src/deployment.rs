@@ -145,14 +145,22 @@ impl Deployment {
             .ok_or_else(|| DeploymentError::NoContract { path: self.path.clone(), name: name.to_owned() })
     }
 
-    /// Checks that the node is on the chain that the file is named after, if it is named after one, and that
-    /// every contract is there with the code that was recorded.
-    pub async fn verify(&self, endpoint: &Endpoint) -> Result<(), DeploymentError> {
-        let node = endpoint.chain_id();
+    /// Checks that `node` is the chain that the file is named after, if it is named after one.
+    ///
+    /// # Errors
+    /// [`DeploymentError::OtherChain`]
+    pub fn verify_chain(&self, node: u64) -> Result<(), DeploymentError> {
         let file = self.path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
-        if let Some(file) = file.filter(|file| *file != node) {
-            return Err(DeploymentError::OtherChain { path: self.path.clone(), file, node });
+        match file.filter(|file| *file != node) {
+            Some(file) => Err(DeploymentError::OtherChain { path: self.path.clone(), file, node }),
+            None => Ok(()),
         }
+    }
+
+    /// Checks that the node is on the file's chain, as [`Self::verify_chain`] does, and that every contract is
+    /// there with the code that was recorded.
+    pub async fn verify(&self, endpoint: &Endpoint) -> Result<(), DeploymentError> {
+        self.verify_chain(endpoint.chain_id())?;
         let codes = self.codes(endpoint).await?;
         for ((name, contract), code) in self.contracts.iter().zip(codes) {
             let address = contract.address;

@@ -20,10 +20,13 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+/// What a keeper tells. That a connection was closed because the program ends is no news.
+const KEEPER_FILTER: &str = "info,alloy_pubsub=warn";
+
 /// Starts logging. A running keeper tells what it does; other commands only what is wrong.
 pub(crate) fn start(cli: &Cli) -> Result<()> {
     let (format, default) = match &cli.command {
-        Command::Keeper(keeper::Command::Run(run)) => (run.log_format, "info"),
+        Command::Keeper(keeper::Command::Run(run)) => (run.log_format, KEEPER_FILTER),
         _ => (LogFormat::Text, "warn"),
     };
     let directives = cli.global.log.as_deref().unwrap_or(default);

@@ -54,6 +54,7 @@ impl Session {
             )?,
         }
         .map_err(deployment_problem)?;
+        deployment.verify_chain(endpoint.chain_id()).map_err(deployment_problem)?;
         let contracts = Contracts::of(&deployment).map_err(deployment_problem)?;
         let provider = endpoint.provider();
         Ok(Self { endpoint, provider, deployment, contracts, format: global.format() })

@@ -10,12 +10,13 @@ use alloy::{
     primitives::{Address, B256, U256, map::HashMap, utils::format_ether},
     providers::Provider,
     rpc::types::{Filter, Log},
+    serde::displayfromstr,
     sol_types::SolEvent,
 };
 use comfy_table::{CellAlignment, Table, presets::UTF8_HORIZONTAL_ONLY};
 use errand_bindings::{IPriceOracle, IRegistry};
 use eyre::{OptionExt, Result};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use std::{collections::BTreeMap, fs, path::Path};
 
 /// One execution.
@@ -29,16 +30,12 @@ pub(crate) struct Execution {
     /// its share of the transaction's gas
     gas_used: u64,
     /// what the user paid; AUTO at the oracle's price
-    #[serde(serialize_with = "decimal")]
+    #[serde(with = "displayfromstr")]
     fee_wei: U256,
     profit_wei: String,
     tx: B256,
     #[serde(skip)]
     profit: f64,
-}
-
-fn decimal<S: Serializer>(value: &U256, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(value)
 }
 
 #[derive(Debug, Serialize)]

@@ -5,6 +5,7 @@ use alloy::{
     primitives::{Address, B256, U256, b256},
     providers::Provider,
     rpc::types::Filter,
+    serde::displayfromstr,
     sol_types::SolEvent,
 };
 use errand_bindings::{
@@ -13,7 +14,7 @@ use errand_bindings::{
 };
 use errand_bundle::file::{DEFAULT_MAX_BYTES, Published, read};
 use eyre::{OptionExt, Result, WrapErr};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use std::{collections::BTreeMap, fs, ops::RangeInclusive, path::Path};
 
 /// ERC-1967's slots of the implementation and of the admin.
@@ -117,10 +118,10 @@ pub(crate) struct Executor {
     pub(crate) actions: usize,
     /// of the transactions that executed
     pub(crate) gas_used: u64,
-    #[serde(serialize_with = "decimal")]
+    #[serde(with = "displayfromstr")]
     pub(crate) paid_wei: U256,
     /// of the transactions that executed
-    #[serde(serialize_with = "decimal")]
+    #[serde(with = "displayfromstr")]
     pub(crate) cost_wei: U256,
     pub(crate) bond: Bond,
 }
@@ -149,14 +150,10 @@ pub(crate) struct Bundle {
     pub(crate) actions: usize,
     pub(crate) executors: Vec<Executor>,
     pub(crate) paid_over_cost: f64,
-    #[serde(serialize_with = "decimal")]
+    #[serde(with = "displayfromstr")]
     pub(crate) project_spent_wei: U256,
     /// deploys whose code was there already
     pub(crate) deploys_skipped: usize,
-}
-
-fn decimal<S: Serializer>(value: &U256, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(value)
 }
 
 impl Bundle {

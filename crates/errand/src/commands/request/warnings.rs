@@ -58,8 +58,9 @@ pub(super) fn misgivings(glimpses: &[Glimpse], execution: &Execution, repeats: O
         None => {}
     }
     match execution {
-        // What the call does and what AUTO lacks is told with more words.
-        Execution::Fails { name: Some(name), .. } if name == "CallFailed" || name == "InsufficientAuto" => {}
+        // What the call does, what AUTO lacks, and that the Registry refuses to register it is told with more words.
+        Execution::Fails { name: Some(name), .. }
+            if ["CallFailed", "InsufficientAuto", "RequestMismatch"].contains(&name.as_str()) => {}
         Execution::Fails { text, .. } => warnings.push(format!("an execution would fail now: {text}")),
         Execution::Unknown { reason } => warnings.push(format!("an execution could not be tried: {reason}")),
         Execution::Executes { left_behind, .. } => warnings.extend(left_behind.iter().map(|left| {

@@ -4,7 +4,6 @@ use super::{
     plan::{
         artifacts::Artifacts,
         home::{Known, strategy},
-        proxy_code,
     },
     project::{Project as Manager, registry},
 };
@@ -13,6 +12,7 @@ use crate::{
     session::{Asking, Session},
 };
 use clap::Args;
+use errand_bindings::chug_splash_proxy_code;
 use errand_bundle::{
     config::{Config, ConfigError, ManagerOf},
     plan::{self, Plan, questions},
@@ -103,7 +103,7 @@ impl Source {
     /// A [`Problem`] where the node does not know the state of that block.
     pub(crate) async fn plan(&self, session: &Session, project: &Project, at: &BlockHead) -> Result<Plan> {
         let known = Known::ask(session, at, &questions(project)).await?;
-        plan::plan(project, &proxy_code(project.site.actor)?, &known).map_err(|error| {
+        plan::plan(project, &chug_splash_proxy_code(project.site.actor)?, &known).map_err(|error| {
             Problem::new(format!("{}: {error}", self.path.display()))
                 .hint("the proposal is of another source, or of other artifacts: build with `forge build`")
                 .into()

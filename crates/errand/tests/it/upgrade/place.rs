@@ -5,12 +5,11 @@ use alloy::{
     primitives::{Address, B256, Bytes, U256, b256, hex},
     providers::Provider,
     rpc::types::TransactionRequest,
-    sol_types::{SolCall, SolValue},
+    sol_types::SolCall,
 };
 use errand_bindings::{
-    CHUG_SPLASH_PROXY_CODE,
     IChugSplashManager::{self, Status},
-    IExecutorPaymentTerms, ISimpleLockESS,
+    IExecutorPaymentTerms, ISimpleLockESS, chug_splash_proxy_code,
 };
 use errand_bundle::{
     Tree,
@@ -137,9 +136,8 @@ impl Place {
             fs::read_to_string(self.path(&format!("out/Fixtures.sol/{name}.json"))).ok()
         };
         let project = Project::new(&config, site, &artifact).unwrap();
-        let mut proxy = hex::decode(CHUG_SPLASH_PROXY_CODE.trim()).unwrap();
-        proxy.extend(self.actor.abi_encode());
-        let plan = plan(&project, &proxy.into(), self).unwrap();
+        let proxy = chug_splash_proxy_code(self.actor).unwrap();
+        let plan = plan(&project, &proxy, self).unwrap();
         (site, config, plan)
     }
 

@@ -17,13 +17,9 @@ use crate::{
     problem::Problem,
     session::{Session, connect},
 };
-use alloy::{
-    hex,
-    primitives::{Address, Bytes},
-    sol_types::SolValue,
-};
 use artifacts::Artifacts;
 use clap::Args;
+use errand_bindings::chug_splash_proxy_code;
 use errand_bundle::{
     file,
     plan::{self, PlanError},
@@ -102,7 +98,7 @@ impl Plan {
             None => {
                 let known = Known::ask(&session, simulator.head(), &plan::questions(&project)).await?;
                 home.require_ours(&session, &project, &known).await?;
-                let code = proxy_code(home.site.actor)?;
+                let code = chug_splash_proxy_code(home.site.actor)?;
                 (plan::plan(&project, &code, &known).map_err(|error| plan_problem(&error))?, Vec::new())
             }
             Some(of) => {
@@ -176,11 +172,4 @@ fn plan_problem(error: &PlanError) -> Report {
         PlanError::NothingToTakeBack | PlanError::Unknown { .. } => problem,
     }
     .into()
-}
-
-/// Creation code of ChugSplashProxy, with the actor as its admin.
-pub(super) fn proxy_code(actor: Address) -> Result<Bytes> {
-    let mut code = hex::decode(errand_bindings::CHUG_SPLASH_PROXY_CODE.trim()).wrap_err("ChugSplashProxy")?;
-    code.extend(actor.abi_encode());
-    Ok(code.into())
 }

@@ -277,13 +277,13 @@ interface IProjectActor {
     function adopt(address proxy, IChugSplashManager.ProxyKind kind, address admin, address implementation) external;
     function deploy(bytes32 salt, bytes calldata initCode) external returns (address deployed);
     function manager() external view returns (address);
-    function perform(bytes32 bundleId, address ess, address eps, IChugSplashManager.Action calldata action) external;
+    function perform(bytes32 bundleId, address ess, address eps, IChugSplashManager.Action calldata action) external returns (uint256 refund);
     function proxyOf(address proxy) external view returns (IChugSplashManager.ProxyKind kind, address admin, address implementation);
     function release(address proxy, address to) external;
     function rollback() external returns (uint256 proxies);
     function rollbackOf() external view returns (address[] memory proxies, address[] memory implementations);
     function storageSetter() external view returns (address);
-    function switchOver(bytes32 bundleId, uint256 firstIndex, uint256 skip, address ess, address eps, IChugSplashManager.Action[] calldata actions) external payable;
+    function switchOver(bytes32 bundleId, uint256 firstIndex, uint256 skip, address ess, address eps, IChugSplashManager.Action[] calldata actions) external payable returns (uint256 refund);
 }
 
 interface IRegistry {

@@ -70,7 +70,7 @@ abstract contract ChugSplashExecution is ChugSplashLifeCycle {
         uint256 gasDone;
         /// committed gas of what failed
         uint256 gasFailed;
-        /// gas that completion has refunded
+        /// gas that the EVM will give back, as far as manager and actor know
         uint256 refund;
         bool failed;
         uint256 failedIndex;
@@ -333,10 +333,13 @@ abstract contract ChugSplashExecution is ChugSplashLifeCycle {
             abi.encodeCall(IProjectActor.switchOver, (run.bundleId, run.first, skip, b.ess, b.eps, actions));
         address actor_ = run.actor;
         bool success;
+        uint256 refund;
         assembly ("memory-safe") {
-            success := call(gas(), actor_, value, add(input, 32), mload(input), 0, 0)
+            success := call(gas(), actor_, value, add(input, 32), mload(input), 0, 32)
+            refund := mload(0)
         }
         if (success) {
+            run.refund = refund;
             run.done += actions.length - skip;
             run.gasDone += gas;
             return;
@@ -388,7 +391,7 @@ abstract contract ChugSplashExecution is ChugSplashLifeCycle {
             Ledger storage l = _ledger;
             freed = uint256(l.callValue) + l.userBond;
             (l.callValue, l.userBond) = (0, 0);
-            run.refund = (freed != 0 && l.owed == 0 ? 2 : 1) * CLEARING_REFUND - COMPLETION_GAS;
+            run.refund += (freed != 0 && l.owed == 0 ? 2 : 1) * CLEARING_REFUND - COMPLETION_GAS;
             _closeBundle(bundleId, b, Status.COMPLETED);
         }
     }

@@ -44,18 +44,19 @@ contract ProjectActor is ProjectProxies, ReentrancyGuardTransient {
         address ess,
         address eps,
         IChugSplashManager.Action[] calldata actions
-    ) external payable onlyManager nonReentrant {
+    ) external payable onlyManager nonReentrant returns (uint256 refund) {
         for (uint256 i = skip; i < actions.length; ++i) {
             IChugSplashManager.Action calldata action = actions[i];
             bytes memory input = abi.encodeCall(this.perform, (bundleId, ess, eps, action));
             uint256 forwardable = gasleft() - gasleft() / 64;
             uint256 needed = action.gas + CALL_COST;
             require(forwardable >= needed, InsufficientGas(forwardable, needed));
-            (bool success,,,) = BoundedCall.call(address(this), action.gas, input);
+            (bool success,, uint256 more,) = BoundedCall.call(address(this), action.gas, input);
             if (!success) revert ActionFailed(firstIndex + i, BoundedCall.returned(MAX_REASON));
+            refund += more;
         }
         uint256 left = address(this).balance;
-        if (left == 0) return;
+        if (left == 0) return refund;
         (bool returned,) = msg.sender.call{value: left}("");
         require(returned, EthNotReturned());
     }
@@ -63,6 +64,7 @@ contract ProjectActor is ProjectProxies, ReentrancyGuardTransient {
     /// @inheritdoc IProjectActor
     function perform(bytes32 bundleId, address ess, address eps, IChugSplashManager.Action calldata action)
         external
+        returns (uint256 refund)
     {
         require(msg.sender == address(this), NotSelf(msg.sender));
         address target = action.target;
@@ -72,7 +74,7 @@ contract ProjectActor is ProjectProxies, ReentrancyGuardTransient {
         if (action.kind == IChugSplashManager.ActionKind.SET_STORAGE) {
             (bytes32 slot, uint256 offset, bytes memory value) =
                 abi.decode(action.data, (bytes32, uint256, bytes));
-            _setStorage(target, slot, offset, value);
+            return _setStorage(bundleId, target, slot, offset, value);
         } else if (action.kind == IChugSplashManager.ActionKind.SET_IMPLEMENTATION) {
             _switch(bundleId, target, abi.decode(action.data, (address)));
         } else {

@@ -31,6 +31,9 @@ abstract contract ProjectProxies is IProjectActor {
         address admin;
     }
 
+    /// What the EVM refunds for a slot, once written, that gets back what it had when the transaction began.
+    uint256 private constant RESTORING_REFUND = 2800;
+
     /// What a proxy had before the last switch.
     struct Former {
         address proxy;
@@ -77,14 +80,18 @@ abstract contract ProjectProxies is IProjectActor {
     /// Sets a proxy's implementation; remembers the one that it had before the bundle.
     function _switch(bytes32 bundleId, address proxy, address implementation) internal {
         address previous = _setImplementation(proxy, implementation);
-        if (_isFirst(bundleId)) _formerCount = 0;
-        if (!_isFirst(keccak256(abi.encode(bundleId, proxy)))) return;
+        if (_isFirst(bundleId.asBoolean())) _formerCount = 0;
+        if (!_isFirst(_switched(bundleId, proxy))) return;
         if (previous != address(0)) _former[_formerCount++] = Former(proxy, previous);
     }
 
-    /// Whether it is asked for the first time in this transaction, which is as long as a switch lasts.
-    function _isFirst(bytes32 key) private returns (bool) {
-        TransientSlot.BooleanSlot seen = key.asBoolean();
+    /// Whether the proxy was switched in this transaction, which is as long as a switch lasts.
+    function _switched(bytes32 bundleId, address proxy) private pure returns (TransientSlot.BooleanSlot) {
+        return keccak256(abi.encode(bundleId, proxy)).asBoolean();
+    }
+
+    /// Whether it is asked for the first time in this transaction.
+    function _isFirst(TransientSlot.BooleanSlot seen) private returns (bool) {
         if (seen.tload()) return false;
         seen.tstore(true);
         return true;
@@ -123,6 +130,8 @@ abstract contract ProjectProxies is IProjectActor {
 
     function _setImplementation(address proxy, address implementation) private returns (address previous) {
         require(implementation.code.length != 0, NoCode(implementation));
+        // Through it anybody writes what he likes.
+        require(implementation != storageSetter, TargetRefused(implementation));
         Record storage r = _records[proxy];
         if (r.kind == IChugSplashManager.ProxyKind.CHUGSPLASH) {
             previous = IChugSplashProxy(proxy).implementation();
@@ -135,7 +144,12 @@ abstract contract ProjectProxies is IProjectActor {
         emit ImplementationSet(proxy, implementation, previous);
     }
 
-    function _setStorage(address proxy, bytes32 slot, uint256 offset, bytes memory value) internal {
+    /// Writes into a proxy's storage. Returns the gas that the EVM will give back for the implementation, which
+    /// gets back what it had unless the switch has set it already.
+    function _setStorage(bytes32 bundleId, address proxy, bytes32 slot, uint256 offset, bytes memory value)
+        internal
+        returns (uint256 refund)
+    {
         require(
             slot != ERC1967Utils.IMPLEMENTATION_SLOT && slot != ERC1967Utils.ADMIN_SLOT
                 && slot != ERC1967Utils.BEACON_SLOT,
@@ -148,6 +162,7 @@ abstract contract ProjectProxies is IProjectActor {
             bytes memory set =
                 abi.encodeCall(StorageSetter.setStorage, (slot, offset, value, r.implementation));
             _upgrade(proxy, r, storageSetter, set);
+            if (!_switched(bundleId, proxy).tload()) refund = RESTORING_REFUND;
         }
     }
 

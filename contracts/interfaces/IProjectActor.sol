@@ -30,7 +30,8 @@ interface IProjectActor {
     error EthNotAccepted();
     /// @notice Raised when ETH that is left cannot be given back to the manager.
     error EthNotReturned();
-    /// @notice Raised when a target is manager, actor, Registry or one of the bundle's strategies.
+    /// @notice Raised when a target is manager, actor, Registry or one of the bundle's strategies, and when an
+    /// implementation is the temporary one.
     error TargetRefused(address target);
     /// @notice Raised when there is no code to call, or to be an implementation.
     error NoCode(address target);
@@ -57,6 +58,7 @@ interface IProjectActor {
      * @param bundleId tells switches apart that happen in one transaction.
      * @param firstIndex index of the first of `actions`.
      * @param skip so many of them are none of the switch's.
+     * @return refund gas that the EVM will give back for what the actor itself wrote, as `perform` says.
      */
     function switchOver(
         bytes32 bundleId,
@@ -65,11 +67,13 @@ interface IProjectActor {
         address ess,
         address eps,
         IChugSplashManager.Action[] calldata actions
-    ) external payable;
+    ) external payable returns (uint256 refund);
 
     /// @notice Performs one action with the gas it is given. Only the actor itself.
+    /// @return refund gas that the EVM will give back for a temporary implementation that was put in and taken out.
     function perform(bytes32 bundleId, address ess, address eps, IChugSplashManager.Action calldata action)
-        external;
+        external
+        returns (uint256 refund);
 
     /// @notice Gives every proxy the implementation it had before the last switch that set any. Only the manager.
     function rollback() external returns (uint256 proxies);

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.36;
 
-import {Box, ChugSplashTest} from "../utils/ChugSplashTest.sol";
-import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
+import {AdoptedProxiesTest, UupsBox} from "../utils/AdoptedProxiesTest.sol";
+import {Box} from "../utils/ChugSplashTest.sol";
 import {ERC1967Proxy} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Proxy.sol";
 import {ERC1967Utils} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Utils.sol";
 import {ProxyAdmin} from "@openzeppelin/contracts/proxy/transparent/ProxyAdmin.sol";
 import {
     TransparentUpgradeableProxy
 } from "@openzeppelin/contracts/proxy/transparent/TransparentUpgradeableProxy.sol";
-import {UUPSUpgradeable} from "@openzeppelin/contracts/proxy/utils/UUPSUpgradeable.sol";
 import {ChugSplashProxy} from "contracts/chugsplash/ChugSplashProxy.sol";
 import {StorageSetter} from "contracts/chugsplash/StorageSetter.sol";
 import {IChugSplashManager} from "contracts/interfaces/IChugSplashManager.sol";
@@ -17,52 +16,11 @@ import {IChugSplashProxy} from "contracts/interfaces/IChugSplashProxy.sol";
 import {IProjectActor} from "contracts/interfaces/IProjectActor.sol";
 import {StorageWrite} from "contracts/libraries/StorageWrite.sol";
 
-/// A contract behind a UUPS proxy. Slot 0 is the owner's, slot 1 the value.
-contract UupsBox is UUPSUpgradeable, Ownable {
-    uint256 public value;
-    uint256 public immutable version;
-
-    constructor(uint256 version_) Ownable(msg.sender) {
-        version = version_;
-    }
-
-    function initialize(address owner_) external {
-        require(owner() == address(0), "once");
-        _transferOwnership(owner_);
-    }
-
-    function _authorizeUpgrade(address) internal override onlyOwner {}
-}
-
 /**
  * Proxies of the three kinds: adoption, storage, switching, rollback, release, and what is refused.
  * forge-config: default.isolate = true
  */
-contract ProxiesTest is ChugSplashTest {
-    IChugSplashManager.ProxyKind private constant CHUGSPLASH = IChugSplashManager.ProxyKind.CHUGSPLASH;
-    IChugSplashManager.ProxyKind private constant TRANSPARENT = IChugSplashManager.ProxyKind.TRANSPARENT;
-    IChugSplashManager.ProxyKind private constant UUPS = IChugSplashManager.ProxyKind.UUPS;
-
-    address private one;
-    address private two;
-    address private uupsOne;
-    address private uupsTwo;
-
-    function setUp() public override {
-        super.setUp();
-        one = address(new Box(1));
-        two = address(new Box(2));
-        uupsOne = address(new UupsBox(1));
-        uupsTwo = address(new UupsBox(2));
-    }
-
-    function _adopt(address proxy, IChugSplashManager.ProxyKind kind, address admin, address implementation)
-        private
-    {
-        vm.prank(owner);
-        manager.adopt(proxy, kind, admin, implementation);
-    }
-
+contract ProxiesTest is AdoptedProxiesTest {
     function _run() private {
         vm.warp(block.timestamp + 1 days);
         _start();
@@ -81,21 +39,6 @@ contract ProxiesTest is ChugSplashTest {
         vm.prank(owner);
         manager.close();
         delete plan;
-    }
-
-    function _transparent() private returns (address proxy, address admin) {
-        proxy = address(new TransparentUpgradeableProxy(one, owner, abi.encodeCall(Box.set, (0))));
-        admin = address(uint160(uint256(vm.load(proxy, ERC1967Utils.ADMIN_SLOT))));
-        vm.prank(owner);
-        ProxyAdmin(admin).transferOwnership(address(actor));
-        _adopt(proxy, TRANSPARENT, admin, one);
-    }
-
-    function _uups() private returns (address proxy) {
-        proxy = address(new ERC1967Proxy(uupsOne, abi.encodeCall(UupsBox.initialize, (owner))));
-        vm.prank(owner);
-        UupsBox(proxy).transferOwnership(address(actor));
-        _adopt(proxy, UUPS, address(0), uupsOne);
     }
 
     function _implementationOf(address proxy) private view returns (address) {
@@ -302,6 +245,18 @@ contract ProxiesTest is ChugSplashTest {
     }
 
     // --- the temporary setter ---
+
+    function test_TheSetterIsRefusedAsAnImplementation() public {
+        address setter = actor.storageSetter();
+        address uups = _uups();
+        bytes memory reason = abi.encodeWithSelector(IProjectActor.TargetRefused.selector, setter);
+        _addImplementation(uups, setter);
+        _stallsWith(reason);
+        address own = address(new ChugSplashProxy(address(actor)));
+        vm.prank(owner);
+        vm.expectRevert(reason);
+        manager.adopt(own, CHUGSPLASH, address(0), setter);
+    }
 
     function test_RevertWhen_TheSetterIsUsedByStrangers() public {
         StorageSetter setter = StorageSetter(actor.storageSetter());

@@ -1,270 +1,242 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.36;
 
-import {Box, ChugSplashTest} from "../utils/ChugSplashTest.sol";
+import {StatusMatrix} from "./StatusMatrix.sol";
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {IChugSplashManager} from "contracts/interfaces/IChugSplashManager.sol";
+import {IChugSplashRegistry} from "contracts/interfaces/IChugSplashRegistry.sol";
 import {IProjectActor} from "contracts/interfaces/IProjectActor.sol";
 
 /**
- * Every function of a manager, from every status, by every caller: it succeeds exactly where the table says, and
- * refuses with the error that the table says.
+ * Every function of a manager, in every status, by every caller: it leads where the table says, or refuses with
+ * the error that the table says. A pause that is requested and not in force yet has a column of its own.
  * forge-config: default.isolate = true
  */
-contract StatusMatrixTest is ChugSplashTest {
+contract StatusMatrixTest is StatusMatrix {
     using {_in} for uint256;
 
-    uint256 private constant STATUSES = 8;
     /// Sets of statuses, a bit each.
-    uint256 private constant ALWAYS = 0xff;
     uint256 private constant NONE_ACTIVE = (1 << 0) | (1 << 1) | (1 << 5) | (1 << 6) | (1 << 7);
     uint256 private constant PROPOSED = 1 << 1;
     uint256 private constant APPROVED = 1 << 2;
     uint256 private constant PAUSED = 1 << 3;
     uint256 private constant STALLED = 1 << 4;
 
-    /// Sets of callers, a bit each.
-    uint256 private constant OWNER = 1;
-    uint256 private constant PROPOSER = 2;
-    uint256 private constant SELECTED = 4;
-    uint256 private constant EVERYBODY = 0xff;
+    /// What the table is made for: a status, who is selected and whether a pause is requested in it, and a caller.
+    IChugSplashManager.Status private status;
+    bool private pauseRequested;
+    address private selected = alice;
+    address private caller;
 
-    struct Row {
-        string name;
-        bytes data;
-        uint256 value;
-        /// where and by whom it succeeds
-        uint256 statuses;
-        uint256 callers;
-        /// the error by another caller, and from another status
-        bytes4 wrongCaller;
-        bytes4 wrongStatus;
-    }
-
-    address[] private callers;
-    address private box;
-    address private proxy;
-    IChugSplashManager.BundleHeader private other;
-    bytes32 private otherId;
-    Row[] private rows;
-
-    function setUp() public override {
-        super.setUp();
-        vm.prank(owner);
-        manager.setProposer(bob, true);
-        callers = [owner, bob, alice, stranger, address(actor), address(registry), address(lock)];
-
-        // A completed bundle, so that there is something to roll back.
-        proxy = _addProxy("proxy");
-        box = _addBox(1);
-        _addImplementation(proxy, box);
-        _run();
-        delete plan;
-        _addImplementation(proxy, address(new Box(2)));
-        _run();
-        delete plan;
-        vm.warp(block.timestamp + 1 days);
-
-        // Another proposal, which could be approved.
-        _addCall(box, 0, abi.encodeCall(Box.set, (1)));
-        _makeHeader();
-        _propose();
-        (other, otherId) = (header, id);
-
-        // The bundle: one deploy, and a switch that reverts.
-        delete plan;
-        _addBox(3);
-        _addCall(box, 0, abi.encodeCall(Box.refuse, ()));
-        _makeHeader();
-        id = 0;
-    }
-
-    function _run() private {
-        _start();
-        _claim(alice);
-        _executeAll(alice);
-        _assertStatus(IChugSplashManager.Status.COMPLETED);
-    }
-
-    /// Brings the bundle into a status, with Alice's lock live where it is APPROVED.
-    function _reach(uint256 status) private {
-        if (status == 0) {
-            id = keccak256("no bundle");
-            return;
+    function _checkAll(IChugSplashManager.Status status_, bool pauseRequested_) private {
+        (status, pauseRequested) = (status_, pauseRequested_);
+        address[9] memory callers =
+            [owner, bob, alice, stranger, heir, creditor, address(actor), address(registry), address(lock)];
+        string[9] memory names =
+            ["owner", "proposer", "selected", "stranger", "heir", "creditor", "actor", "registry", "lock"];
+        string memory where = string.concat("in ", vm.toString(uint256(status)));
+        if (pauseRequested) where = string.concat(where, ", pause requested,");
+        if (selected == address(0)) where = string.concat(where, ", nobody selected,");
+        for (uint256 c; c < callers.length; ++c) {
+            caller = callers[c];
+            vm.label(caller, names[c]);
+            _ownersTable();
+            _everybodysTable();
+            _check(caller, where);
         }
-        if (status == 5) plan[1].data = abi.encode(0, abi.encodeCall(Box.set, (1)));
-        _makeHeader();
-        _propose();
-        if (status == 1) return;
-        _approve();
-        _claim(alice);
-        if (status == 2) return;
-        if (status == 3) {
-            vm.warp(block.timestamp + LOCK + 1);
-            vm.prank(owner);
-            manager.requestPause();
-            return;
-        }
-        if (status == 7) {
-            vm.prank(owner);
-            manager.cancel();
-            return;
-        }
-        _executeAll(alice);
-        if (status != 6) return;
-        vm.prank(owner);
-        manager.close();
     }
 
-    /// The table; it depends on the id, which is the bundle's in that status.
-    function _table() private {
-        delete rows;
-        bytes4 notOwner = Ownable.OwnableUnauthorizedAccount.selector;
-        bytes4 status = IChugSplashManager.WrongStatus.selector;
-        bytes4 active = IChugSplashManager.BundleActive.selector;
+    // --- the table ---
 
-        _row("propose", abi.encodeCall(manager.propose, (other)), ALWAYS, OWNER | PROPOSER);
-        _errors(IChugSplashManager.NotProposer.selector, 0);
-        _row("approve", abi.encodeCall(manager.approve, (id, header)), PROPOSED, OWNER);
-        // What refuses while a bundle is active is not its status.
-        _errors(notOwner, 0);
-        _row("approve another", abi.encodeCall(manager.approve, (otherId, other)), NONE_ACTIVE, OWNER);
-        _errors(notOwner, active);
-        _row("requestPause", abi.encodeCall(manager.requestPause, ()), APPROVED, OWNER);
-        _errors(notOwner, status);
-        _row("resume", abi.encodeCall(manager.resume, ()), PAUSED, OWNER);
-        _errors(notOwner, 0);
-        _row("retry", abi.encodeCall(manager.retry, ()), STALLED, OWNER);
-        _errors(notOwner, status);
-        _row("close", abi.encodeCall(manager.close, ()), STALLED, OWNER);
-        _errors(notOwner, status);
-        _row("cancel", abi.encodeCall(manager.cancel, ()), APPROVED | PAUSED | STALLED, OWNER);
-        _errors(notOwner, status);
-        _row(
+    function _ownersTable() private {
+        bytes memory notOwner = _unless(
+            caller == owner, abi.encodeWithSelector(Ownable.OwnableUnauthorizedAccount.selector, caller)
+        );
+        bytes memory active = _unlessIn(NONE_ACTIVE, _error(IChugSplashManager.BundleActive.selector));
+
+        _line("approve", abi.encodeCall(manager.approve, (id, header)), notOwner, _whyNotApproved(), 2);
+        _stay("approve another", abi.encodeCall(manager.approve, (otherId, other)), notOwner, active);
+        _line(
+            "requestPause",
+            abi.encodeCall(manager.requestPause, ()),
+            notOwner,
+            _unlessIn(APPROVED, _wrongActive()),
+            selected == address(0) ? 3 : 2
+        );
+        _line("resume", abi.encodeCall(manager.resume, ()), notOwner, _whyNotResumed(), 2);
+        bytes memory notStalled = _unlessIn(STALLED, _wrongActive());
+        _line("retry", abi.encodeCall(manager.retry, ()), notOwner, notStalled, 2);
+        _line("close", abi.encodeCall(manager.close, ()), notOwner, notStalled, 6);
+        bytes memory none = _unlessIn(APPROVED | PAUSED | STALLED, _wrongActive());
+        _line("cancel", abi.encodeCall(manager.cancel, ()), notOwner, none, 7);
+        _stay(
             "withdraw",
             abi.encodeCall(manager.withdraw, (payable(owner), 1)),
-            ALWAYS ^ APPROVED ^ STALLED,
-            OWNER
+            notOwner,
+            _unlessIn(
+                NONE_ACTIVE | PAUSED,
+                abi.encodeWithSelector(IChugSplashManager.FundsLocked.selector, id, status)
+            )
         );
-        _errors(notOwner, IChugSplashManager.FundsLocked.selector);
-        _row("rollback", abi.encodeCall(manager.rollback, ()), NONE_ACTIVE, OWNER);
-        _errors(notOwner, active);
-        _row(
-            "adopt",
-            abi.encodeCall(manager.adopt, (proxy, IChugSplashManager.ProxyKind.CHUGSPLASH, address(0), box)),
-            NONE_ACTIVE,
-            OWNER
+        _stay("rollback", abi.encodeCall(manager.rollback, ()), notOwner, active);
+        bytes memory adopt =
+            abi.encodeCall(manager.adopt, (proxy, IChugSplashManager.ProxyKind.CHUGSPLASH, address(0), box));
+        _stay("adopt", adopt, notOwner, active);
+        _stay("release", abi.encodeCall(manager.release, (proxy, owner)), notOwner, active);
+        _stay("setProposer", abi.encodeCall(manager.setProposer, (alice, true)), notOwner, "");
+        _stay("transferOwnership", abi.encodeCall(manager.transferOwnership, (alice)), notOwner, "");
+        _stay(
+            "renounceOwnership",
+            abi.encodeWithSignature("renounceOwnership()"),
+            notOwner,
+            abi.encodeWithSelector(IChugSplashManager.RenounceRefused.selector)
         );
-        _errors(notOwner, active);
-        _row("release", abi.encodeCall(manager.release, (proxy, owner)), NONE_ACTIVE, OWNER);
-        _errors(notOwner, active);
-        _row("setProposer", abi.encodeCall(manager.setProposer, (alice, true)), ALWAYS, OWNER);
-        _errors(notOwner, 0);
-        _row("transferOwnership", abi.encodeCall(manager.transferOwnership, (alice)), ALWAYS, OWNER);
-        _errors(notOwner, 0);
-        _row("renounceOwnership", abi.encodeWithSignature("renounceOwnership()"), 0, OWNER);
-        _errors(notOwner, IChugSplashManager.RenounceRefused.selector);
-        _row("acceptOwnership", abi.encodeCall(manager.acceptOwnership, ()), ALWAYS, 0);
-        _errors(notOwner, 0);
-        _row("deposit", abi.encodeCall(manager.deposit, ()), ALWAYS, EVERYBODY);
-        rows[rows.length - 1].value = 1;
-        _row("plain ETH", "", ALWAYS, EVERYBODY);
-        rows[rows.length - 1].value = 1;
-        _row("recordSelection", abi.encodeCall(manager.recordSelection, ()), APPROVED, EVERYBODY);
-        _errors(0, status);
-        _row("noteUnsound", abi.encodeCall(manager.noteUnsound, ()), 0, EVERYBODY);
-        _errors(0, 0);
-        _row("withdrawOwed", abi.encodeCall(manager.withdrawOwed, (payable(alice))), ALWAYS, 0);
-        _errors(IChugSplashManager.ZeroAmount.selector, 0);
-        _row("initialize", abi.encodeCall(manager.initialize, (alice)), ALWAYS, 0);
-        _errors(IChugSplashManager.NotInitializable.selector, 0);
-        _row("execute", _executeCall(0, 2), APPROVED, SELECTED);
-        _errors(IChugSplashManager.NotSelected.selector, status);
     }
 
-    function _row(string memory name, bytes memory data, uint256 statuses, uint256 who) private {
-        rows.push(Row(name, data, 0, statuses, who, 0, 0));
+    function _everybodysTable() private {
+        bytes memory refusal = _callersError(IChugSplashManager.NotProposer.selector);
+        _stay(
+            "propose",
+            abi.encodeCall(manager.propose, (other)),
+            _unless(caller == owner || caller == bob, refusal),
+            ""
+        );
+        refusal = _unless(caller == heir, _callersError(Ownable.OwnableUnauthorizedAccount.selector));
+        _stay("acceptOwnership", abi.encodeCall(manager.acceptOwnership, ()), refusal, "");
+        refusal = _callersError(IChugSplashManager.NotInitializable.selector);
+        _stay("initialize", abi.encodeCall(manager.initialize, (alice)), refusal, "");
+        refusal = abi.encodeWithSelector(IChugSplashManager.ZeroAmount.selector);
+        bytes memory withdrawal = abi.encodeCall(manager.withdrawOwed, (payable(alice)));
+        _stay("withdrawOwed", withdrawal, _unless(caller == creditor, refusal), "");
+        _stay("deposit of nothing", abi.encodeCall(manager.deposit, ()), refusal, "");
+        _row("deposit", address(manager), 1, abi.encodeCall(manager.deposit, ()), "", "", status);
+        _row("plain ETH", address(manager), 1, "", "", "", status);
+        refusal = _unlessIn(APPROVED, _wrongActive());
+        _stay("recordSelection", abi.encodeCall(manager.recordSelection, ()), refusal, "");
+        bytes memory sound = _error(IChugSplashManager.StrategiesSound.selector);
+        _stay("noteUnsound", abi.encodeCall(manager.noteUnsound, ()), refusal, sound);
+        // What it is about is looked at first, who asks second. Its last action reverts.
+        refusal =
+            _unlessIn(APPROVED, abi.encodeWithSelector(IChugSplashManager.WrongStatus.selector, id, status));
+        bytes memory notSelected =
+            abi.encodeWithSelector(IChugSplashManager.NotSelected.selector, caller, selected);
+        _line("execute", _executeCall(0, 2), refusal, _unless(caller == selected, notSelected), 4);
     }
 
-    function _errors(bytes4 wrongCaller, bytes4 wrongStatus) private {
-        Row storage row = rows[rows.length - 1];
-        (row.wrongCaller, row.wrongStatus) = (wrongCaller, wrongStatus);
+    function _whyNotApproved() private view returns (bytes memory) {
+        if (!NONE_ACTIVE._in(status)) return _error(IChugSplashManager.BundleActive.selector);
+        return
+            _unlessIn(PROPOSED, abi.encodeWithSelector(IChugSplashManager.WrongStatus.selector, id, status));
     }
 
-    function _checkAll(uint256 status) private {
-        _reach(status);
-        _table();
-        assertEq(uint256(_status()), status, "reached");
-        for (uint256 i; i < rows.length; ++i) {
-            for (uint256 c; c < callers.length; ++c) {
-                _check(rows[i], status, c);
-            }
+    function _whyNotResumed() private view returns (bytes memory) {
+        if (!APPROVED._in(status)) return _unlessIn(PAUSED, _wrongActive());
+        return _unless(pauseRequested, _error(IChugSplashManager.NoPauseRequested.selector));
+    }
+
+    /// What names the active bundle says when there is none, or it is in this status.
+    function _wrongActive() private view returns (bytes memory) {
+        bytes4 wrong = IChugSplashManager.WrongStatus.selector;
+        if (NONE_ACTIVE._in(status)) {
+            return abi.encodeWithSelector(wrong, 0, IChugSplashManager.Status.EMPTY);
         }
+        return abi.encodeWithSelector(wrong, id, status);
     }
 
-    function _check(Row storage row, uint256 status, uint256 c) private {
-        address caller = callers[c];
-        bool rightCaller = row.callers == EVERYBODY || (row.callers >> c) & 1 != 0;
-        bool rightStatus = row.statuses._in(status);
-        string memory name =
-            string.concat(row.name, " in status ", vm.toString(status), " by ", vm.toString(c));
+    function _error(bytes4 selector) private view returns (bytes memory) {
+        return abi.encodeWithSelector(selector, id);
+    }
 
-        uint256 snapshot = vm.snapshotState();
-        vm.deal(caller, row.value);
-        vm.prank(caller);
-        (bool success, bytes memory result) = address(manager).call{value: row.value}(row.data);
-        assertEq(success, rightCaller && rightStatus, name);
-        if (!success) {
-            bytes4 given = bytes4(result);
-            // Who asks is looked at first by owners' functions, what it is about first by `execute`.
-            if (!rightCaller && rightStatus && row.wrongCaller != 0) {
-                assertEq(given, row.wrongCaller, name);
-            } else if (rightCaller && !rightStatus && row.wrongStatus != 0) {
-                assertEq(given, row.wrongStatus, name);
-            } else {
-                assertTrue(given != 0, "every refusal has a name");
-            }
-        } else {
-            _assertSolvent();
-        }
-        vm.revertToStateAndDelete(snapshot);
+    function _callersError(bytes4 selector) private view returns (bytes memory) {
+        return abi.encodeWithSelector(selector, caller);
+    }
+
+    function _unlessIn(uint256 statuses, bytes memory refusal) private view returns (bytes memory) {
+        return _unless(statuses._in(status), refusal);
+    }
+
+    /// A row whose call leads to another status.
+    function _line(
+        string memory name,
+        bytes memory data,
+        bytes memory first,
+        bytes memory second,
+        uint256 leadsTo
+    ) private {
+        _row(name, address(manager), 0, data, first, second, IChugSplashManager.Status(leadsTo));
+    }
+
+    /// A row whose call changes no status.
+    function _stay(string memory name, bytes memory data, bytes memory first, bytes memory second) private {
+        _line(name, data, first, second, uint256(status));
+    }
+
+    // --- its columns ---
+
+    function _checkIn(IChugSplashManager.Status status_) private {
+        _reach(status_);
+        _assertStatus(status_);
+        _checkAll(status_, false);
     }
 
     function test_InEmpty() public {
-        _checkAll(0);
+        _checkIn(IChugSplashManager.Status.EMPTY);
     }
 
     function test_InProposed() public {
-        _checkAll(1);
+        _checkIn(IChugSplashManager.Status.PROPOSED);
     }
 
     function test_InApproved() public {
-        _checkAll(2);
+        _checkIn(IChugSplashManager.Status.APPROVED);
+    }
+
+    function test_InApproved_WhenAPauseIsRequested() public {
+        _reach(IChugSplashManager.Status.APPROVED);
+        _send(owner, abi.encodeCall(manager.requestPause, ()));
+        vm.warp(block.timestamp + manager.pauseDelay() - 1);
+        _assertStatus(IChugSplashManager.Status.APPROVED);
+        _checkAll(IChugSplashManager.Status.APPROVED, true);
+    }
+
+    function test_InApproved_WhenNobodyIsSelected() public {
+        _reach(IChugSplashManager.Status.APPROVED);
+        vm.warp(lockUntil + 1);
+        selected = address(0);
+        _checkAll(IChugSplashManager.Status.APPROVED, false);
     }
 
     function test_InPaused() public {
-        _checkAll(3);
+        _checkIn(IChugSplashManager.Status.PAUSED);
+    }
+
+    /// In force by the clock alone: nobody's transaction has written it down.
+    function test_InPaused_WhenNobodyWroteItDown() public {
+        _reach(IChugSplashManager.Status.APPROVED);
+        _send(owner, abi.encodeCall(manager.requestPause, ()));
+        vm.warp(block.timestamp + manager.pauseDelay());
+        _checkAll(IChugSplashManager.Status.PAUSED, true);
     }
 
     function test_InStalled() public {
-        _checkAll(4);
+        _checkIn(IChugSplashManager.Status.STALLED);
     }
 
     function test_InCompleted() public {
-        _checkAll(5);
+        _checkIn(IChugSplashManager.Status.COMPLETED);
     }
 
     function test_InFailed() public {
-        _checkAll(6);
+        _checkIn(IChugSplashManager.Status.FAILED);
     }
 
     function test_InCancelled() public {
-        _checkAll(7);
+        _checkIn(IChugSplashManager.Status.CANCELLED);
     }
 
-    /// The edges themselves: where each step leads.
+    /// The edges in a row, with executions between.
     function test_EveryEdge() public {
-        _reach(1);
+        _reach(IChugSplashManager.Status.PROPOSED);
         _step(abi.encodeCall(manager.approve, (id, header)), IChugSplashManager.Status.APPROVED);
         _step(abi.encodeCall(manager.requestPause, ()), IChugSplashManager.Status.PAUSED);
         _step(abi.encodeCall(manager.resume, ()), IChugSplashManager.Status.APPROVED);
@@ -279,9 +251,7 @@ contract StatusMatrixTest is ChugSplashTest {
     }
 
     function _step(bytes memory data, IChugSplashManager.Status expected) private {
-        vm.prank(owner);
-        (bool success,) = address(manager).call(data);
-        assertTrue(success);
+        _send(owner, data);
         _assertStatus(expected);
         _assertSolvent();
     }
@@ -289,7 +259,7 @@ contract StatusMatrixTest is ChugSplashTest {
     // --- the actor and the Registry believe managers only ---
 
     function test_RevertWhen_StrangersUseTheActor() public {
-        _reach(2);
+        _reach(IChugSplashManager.Status.APPROVED);
         bytes[6] memory calls = [
             abi.encodeCall(IProjectActor.deploy, (bytes32(0), hex"00")),
             abi.encodeCall(IProjectActor.switchOver, (id, 0, 0, address(0), address(0), plan)),
@@ -300,32 +270,36 @@ contract StatusMatrixTest is ChugSplashTest {
             ),
             abi.encodeCall(IProjectActor.release, (proxy, owner))
         ];
+        address[6] memory callers = [owner, bob, alice, stranger, address(registry), address(lock)];
         for (uint256 c; c < callers.length; ++c) {
-            if (callers[c] == address(actor)) continue;
             for (uint256 i; i < calls.length; ++i) {
                 vm.prank(callers[c]);
                 (bool success, bytes memory result) = address(actor).call(calls[i]);
                 assertFalse(success);
                 bytes4 expected = i == 2 ? IProjectActor.NotSelf.selector : IProjectActor.NotManager.selector;
-                assertEq(bytes4(result), expected);
+                assertEq(result, abi.encodeWithSelector(expected, callers[c]));
             }
-            (bool sent,) = address(actor).call{value: 1}("");
-            assertFalse(sent, "no ETH between calls");
         }
+        vm.deal(address(this), 1);
+        (bool sent, bytes memory reason) = address(actor).call{value: 1}("");
+        assertFalse(sent, "no ETH between calls");
+        assertEq(reason, abi.encodeWithSelector(IProjectActor.EthNotAccepted.selector));
     }
 
     function test_RevertWhen_StrangersAnnounce() public {
+        address[6] memory callers = [owner, bob, alice, stranger, address(actor), address(registry)];
         for (uint256 c; c < callers.length; ++c) {
+            bytes memory refusal = abi.encodeWithSelector(IChugSplashRegistry.NotManager.selector, callers[c]);
             vm.startPrank(callers[c]);
-            vm.expectRevert();
+            vm.expectRevert(refusal);
             registry.announceStatus(id, IChugSplashManager.Status.PAUSED, 0);
-            vm.expectRevert();
+            vm.expectRevert(refusal);
             registry.announceBundle(id, IChugSplashManager.Status.APPROVED, header);
             vm.stopPrank();
         }
     }
 }
 
-function _in(uint256 set, uint256 status) pure returns (bool) {
-    return (set >> status) & 1 != 0;
+function _in(uint256 set, IChugSplashManager.Status status) pure returns (bool) {
+    return (set >> uint256(status)) & 1 != 0;
 }

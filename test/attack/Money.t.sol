@@ -6,6 +6,7 @@ import {ForceFeeder} from "../actors/ForceFeeder.sol";
 import {MeterTarget} from "../actors/MeterTarget.sol";
 import {Puppet} from "../actors/Puppet.sol";
 import {RegistryTest} from "../utils/RegistryTest.sol";
+import {IERC20Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IAutoPayments} from "contracts/interfaces/IAutoPayments.sol";
 import {IRegistry} from "contracts/interfaces/IRegistry.sol";
@@ -130,8 +131,11 @@ contract MoneyAttackTest is RegistryTest {
 
         for (uint256 i = 1; i <= 2; ++i) {
             wallet.choose(AllowancePuller.Trick(i));
-            vm.expectRevert();
-            _execute(id, r);
+            bytes4 missing = i == 1
+                ? IERC20Errors.ERC20InsufficientAllowance.selector
+                : IERC20Errors.ERC20InsufficientBalance.selector;
+            address whose = i == 1 ? registry.autoPayments() : address(wallet);
+            _assertUnpaid(id, r, missing, whose);
             assertEq(autoToken.balanceOf(address(wallet)), 1_000_000 ether, "undone");
 
             // In a batch it fails alone.
@@ -148,6 +152,24 @@ contract MoneyAttackTest is RegistryTest {
         assertGt(autoToken.balanceOf(executor), 0);
     }
 
+    /// The fee is known to the Registry alone; of the rest of the reason every byte is.
+    function _assertUnpaid(uint256 id, IRegistry.Request memory r, bytes4 missing, address whose) private {
+        try this.tryToExecute(id, r) {
+            revert("executed");
+        } catch (bytes memory reason) {
+            uint256 fee;
+            assembly ("memory-safe") {
+                fee := mload(add(reason, mload(reason)))
+            }
+            assertGt(fee, 0);
+            assertEq(reason, abi.encodeWithSelector(missing, whose, 0, fee));
+        }
+    }
+
+    function tryToExecute(uint256 id, IRegistry.Request calldata r) external {
+        _execute(id, r);
+    }
+
     function test_WhenTokenIsPaused_OnlyAutoPaidRequestsStop() public {
         _fundAuto(user);
         IRegistry.Request memory r = _request(address(target), "auto");
@@ -156,7 +178,7 @@ contract MoneyAttackTest is RegistryTest {
         vm.mockCallRevert(
             address(autoToken), abi.encodeWithSelector(IERC20.transferFrom.selector), bytes("paused")
         );
-        vm.expectRevert();
+        vm.expectRevert(bytes("paused"));
         _execute(id, r);
         IRegistry.Request memory inEth = _request(address(target), "eth");
         inEth.initEthSent = 1 ether;

@@ -4,17 +4,21 @@ pragma solidity 0.8.36;
 import {Puppet} from "../actors/Puppet.sol";
 import {ScriptedStrategy} from "../actors/ScriptedStrategy.sol";
 import {Box, ChugSplashTest} from "../utils/ChugSplashTest.sol";
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {IChugSplashManager} from "contracts/interfaces/IChugSplashManager.sol";
 import {ANYONE} from "contracts/interfaces/IExecutorSelectionStrategy.sol";
+import {ISimpleLockESS} from "contracts/interfaces/ISimpleLockESS.sol";
 
 /// Makes calls while it is constructed, and tells how they went.
 contract Reentrant {
     bool[] public succeeded;
+    bytes[] public reasons;
 
     constructor(address[] memory to, bytes[] memory data) {
         for (uint256 i; i < to.length; ++i) {
-            (bool success,) = to[i].call(data[i]);
+            (bool success, bytes memory reason) = to[i].call(data[i]);
             succeeded.push(success);
+            reasons.push(reason);
         }
     }
 }
@@ -90,7 +94,9 @@ contract HostileTest is ChugSplashTest {
             vm.prank(alice);
             lock.settle(address(manager), id);
             assertEq(alice.balance, 10 ether);
-            vm.expectRevert();
+            vm.expectRevert(
+                abi.encodeWithSelector(ISimpleLockESS.NotReady.selector, IChugSplashManager.Readiness.UNSOUND)
+            );
             _claim(bob);
             _cancelGivesTheBondBack();
             vm.revertToStateAndDelete(snapshot);
@@ -211,22 +217,36 @@ contract HostileTest is ChugSplashTest {
         data[6] = abi.encodeCall(manager.propose, (header));
         data[7] = abi.encodeCall(lock.settle, (address(manager), bytes32(0)));
         data[8] = abi.encodeCall(lock.claim, (address(manager), bytes32(0)));
-        // Its address is the owner's next, so that only the guard can refuse it.
+        // It is the owner, so that only the guard can refuse it.
         address reentrant = _addDeploy(
-            "reentrant", abi.encodePacked(type(Reentrant).creationCode, abi.encode(to, data)), 3_000_000
+            "reentrant", abi.encodePacked(type(Reentrant).creationCode, abi.encode(to, data)), 5_000_000
         );
+        _begin(address(lock), address(flatFee));
         vm.prank(owner);
         manager.transferOwnership(reentrant);
-        vm.prank(owner);
-        manager.setProposer(reentrant, true);
-        _begin(address(lock), address(flatFee));
+        vm.prank(reentrant);
+        manager.acceptOwnership();
+        vm.resetNonce(reentrant); // nothing can be created where somebody has sent from
         _claim(alice);
         _execute(alice, 0, 1);
         _assertStatus(IChugSplashManager.Status.COMPLETED);
         for (uint256 i; i < 9; ++i) {
             assertFalse(Reentrant(reentrant).succeeded(i), vm.toString(i));
+            if (i < 7) assertEq(Reentrant(reentrant).reasons(i), _reentered(), vm.toString(i));
         }
+        assertEq(
+            Reentrant(reentrant).reasons(7),
+            abi.encodeWithSelector(ISimpleLockESS.LockNotLive.selector, address(manager), bytes32(0))
+        );
+        assertEq(
+            Reentrant(reentrant).reasons(8),
+            abi.encodeWithSelector(ISimpleLockESS.WrongBond.selector, 0, BOND)
+        );
         _assertSolvent();
+    }
+
+    function _reentered() private pure returns (bytes memory) {
+        return abi.encodeWithSelector(ReentrancyGuardTransient.ReentrancyGuardReentrantCall.selector);
     }
 
     function _begin0() private {
@@ -255,10 +275,11 @@ contract HostileTest is ChugSplashTest {
         _claim(alice);
         _execute(alice, 0, 1);
         _assertStatus(IChugSplashManager.Status.COMPLETED);
-        (bool[] memory results,) = boss.results();
+        (bool[] memory results, bytes[] memory reasons) = boss.results();
         assertEq(results.length, 5);
         for (uint256 i; i < 5; ++i) {
             assertFalse(results[i]);
+            assertEq(reasons[i], _reentered());
         }
     }
 
@@ -275,9 +296,11 @@ contract HostileTest is ChugSplashTest {
         executor.behave(Puppet.Mode.Act, Puppet.Mode.Accept, 0);
         bytes memory first = abi.encodeCall(Puppet.act, (address(manager), 0, _executeCall(0, 1)));
         relay.send(stranger, address(executor), 0, TX_GAS, first);
-        (bool[] memory results,) = executor.results();
-        assertFalse(results[0]);
-        assertFalse(results[1]);
+        (bool[] memory results, bytes[] memory reasons) = executor.results();
+        for (uint256 i; i < 2; ++i) {
+            assertFalse(results[i]);
+            assertEq(reasons[i], _reentered());
+        }
         assertEq(manager.bundle(id).nextIndex, 1);
         _assertSolvent();
         // One that refuses its pay undoes its own work.
@@ -342,6 +365,6 @@ contract HostileTest is ChugSplashTest {
         (bool success, bytes memory result) =
             address(manager).call(abi.encodeWithSignature("renounceOwnership()"));
         assertFalse(success);
-        assertEq(bytes4(result), IChugSplashManager.RenounceRefused.selector);
+        assertEq(result, abi.encodeWithSelector(IChugSplashManager.RenounceRefused.selector));
     }
 }

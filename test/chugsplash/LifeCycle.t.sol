@@ -4,6 +4,8 @@ pragma solidity 0.8.36;
 import {ForceFeeder} from "../actors/ForceFeeder.sol";
 import {Puppet} from "../actors/Puppet.sol";
 import {OwnerTest} from "./OwnerTest.sol";
+import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
+import {Errors} from "@openzeppelin/contracts/utils/Errors.sol";
 import {IChugSplashManager} from "contracts/interfaces/IChugSplashManager.sol";
 import {IChugSplashRegistry} from "contracts/interfaces/IChugSplashRegistry.sol";
 
@@ -27,7 +29,7 @@ contract LifeCycleTest is OwnerTest {
         assertTrue(registry.isManager(made));
         (address other,) = registry.addressesOf(bob, "x");
         assertNotEq(other, made, "the owner is part of it");
-        vm.expectRevert();
+        vm.expectRevert(Errors.FailedDeployment.selector);
         registry.register(alice, "x");
         vm.expectRevert(IChugSplashRegistry.ZeroOwner.selector);
         registry.register(address(0), "x");
@@ -53,7 +55,7 @@ contract LifeCycleTest is OwnerTest {
         vm.prank(bob);
         manager.acceptOwnership();
         vm.prank(owner);
-        vm.expectRevert();
+        vm.expectRevert(abi.encodeWithSelector(Ownable.OwnableUnauthorizedAccount.selector, owner));
         manager.cancel();
         // The bonds stay where they are: with the manager.
         uint256 free = _free();
@@ -229,7 +231,9 @@ contract LifeCycleTest is OwnerTest {
         ForceFeeder.feed(address(manager), 1 ether);
         assertEq(_free(), 100 ether);
         vm.prank(owner);
-        vm.expectRevert();
+        vm.expectRevert(
+            abi.encodeWithSelector(IChugSplashManager.InsufficientFunds.selector, 100 ether, 100 ether + 1)
+        );
         manager.withdraw(payable(owner), 100 ether + 1);
         vm.prank(owner);
         manager.withdraw(payable(owner), 100 ether);

@@ -63,7 +63,7 @@ contract ProxiesTest is AdoptedProxiesTest {
         vm.expectRevert(IChugSplashProxy.EthRefused.selector);
         (bool success,) = proxy.call{value: 1}(abi.encodeCall(IChugSplashProxy.upgradeTo, (two)));
         success;
-        vm.expectRevert();
+        vm.expectRevert(abi.encodeWithSelector(ERC1967Utils.ERC1967InvalidImplementation.selector, stranger));
         IChugSplashProxy(proxy).upgradeTo(stranger);
         vm.stopPrank();
         // Strangers reach the implementation, which has none of these.
@@ -76,8 +76,10 @@ contract ProxiesTest is AdoptedProxiesTest {
         ];
         for (uint256 i; i < calls.length; ++i) {
             vm.prank(stranger);
-            (success,) = proxy.call(calls[i]);
+            bytes memory reason;
+            (success, reason) = proxy.call(calls[i]);
             assertFalse(success);
+            assertEq(reason, "");
         }
         vm.prank(owner);
         IChugSplashProxy(proxy).changeAdmin(bob);
@@ -188,12 +190,15 @@ contract ProxiesTest is AdoptedProxiesTest {
         address admin = address(uint160(uint256(vm.load(transparent, ERC1967Utils.ADMIN_SLOT))));
         address uups = address(new ERC1967Proxy(uupsOne, abi.encodeCall(UupsBox.initialize, (owner))));
         address own = address(new ChugSplashProxy(owner));
+        bytes memory notOwner =
+            abi.encodeWithSelector(Ownable.OwnableUnauthorizedAccount.selector, address(actor));
         vm.startPrank(owner);
-        vm.expectRevert();
+        vm.expectRevert(notOwner);
         manager.adopt(transparent, TRANSPARENT, admin, one);
-        vm.expectRevert();
+        vm.expectRevert(notOwner);
         manager.adopt(uups, UUPS, address(0), uupsOne);
-        vm.expectRevert();
+        // The actor is a stranger to it, and there is nothing behind it yet.
+        vm.expectRevert(IChugSplashProxy.NoImplementation.selector);
         manager.adopt(own, CHUGSPLASH, address(0), one);
         vm.expectRevert(abi.encodeWithSelector(IProjectActor.NoCode.selector, stranger));
         manager.adopt(stranger, UUPS, address(0), uupsOne);
@@ -265,7 +270,7 @@ contract ProxiesTest is AdoptedProxiesTest {
         // An adopted proxy has it at no time that anybody else could use.
         (address transparent,) = _transparent();
         vm.prank(stranger);
-        vm.expectRevert();
+        vm.expectRevert(bytes("")); // the implementation has no such function
         StorageSetter(transparent).setStorage(0, 0, hex"01", one);
     }
 

@@ -191,8 +191,13 @@ contract StallTest is ChugSplashTest {
         uint256 earned = address(executor).balance;
         assertLt(earned, 1 ether, "the bond is not back yet");
         // It cannot do so again, nor end the upgrade.
-        vm.expectRevert();
-        executor.act(address(manager), 0, _executeCall(0, 1));
+        bytes memory again = _executeCall(0, 1);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IChugSplashManager.WrongStatus.selector, id, IChugSplashManager.Status.STALLED
+            )
+        );
+        executor.act(address(manager), 0, again);
         vm.prank(owner);
         manager.retry();
         _claim(bob);

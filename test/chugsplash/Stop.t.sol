@@ -7,6 +7,7 @@ import {Box} from "../utils/ChugSplashTest.sol";
 import {OwnerTest} from "./OwnerTest.sol";
 import {IChugSplashManager} from "contracts/interfaces/IChugSplashManager.sol";
 import {ANYONE} from "contracts/interfaces/IExecutorSelectionStrategy.sol";
+import {IProjectActor} from "contracts/interfaces/IProjectActor.sol";
 
 /**
  * Pause, cancellation, giving up and rollback: what the owner can stop, and whose the money is then.
@@ -45,7 +46,11 @@ contract StopTest is OwnerTest {
             uint256(IChugSplashManager.Readiness.PAUSE_REQUESTED)
         );
         vm.prank(owner);
-        vm.expectRevert();
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IChugSplashManager.FundsLocked.selector, id, IChugSplashManager.Status.APPROVED
+            )
+        );
         manager.withdraw(payable(owner), 1);
         vm.warp(START + 15 minutes - 1);
         _execute(alice, 0, 1);
@@ -53,8 +58,13 @@ contract StopTest is OwnerTest {
         assertEq(_pause(), START + 15 minutes);
         vm.warp(START + 15 minutes);
         _assertStatus(IChugSplashManager.Status.PAUSED);
-        vm.expectRevert();
-        _execute(alice, 1, 1);
+        bytes memory data = _executeCall(1, 1);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IChugSplashManager.WrongStatus.selector, id, IChugSplashManager.Status.PAUSED
+            )
+        );
+        relay.send(alice, address(manager), 0, TX_GAS, data);
         // The views and the money say the same without anybody's transaction.
         assertEq(manager.roundEndedAt(id, 0), START + 15 minutes);
         assertEq(manager.bundle(id).selectionRound, 1);
@@ -97,7 +107,11 @@ contract StopTest is OwnerTest {
         _execute(alice, 0, 3);
         _assertStatus(IChugSplashManager.Status.COMPLETED);
         vm.prank(owner);
-        vm.expectRevert();
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IChugSplashManager.WrongStatus.selector, 0, IChugSplashManager.Status.EMPTY
+            )
+        );
         manager.resume();
     }
 
@@ -298,7 +312,7 @@ contract StopTest is OwnerTest {
         _complete();
         // Both were new: there is nothing before.
         vm.prank(owner);
-        vm.expectRevert();
+        vm.expectRevert(IProjectActor.NothingToRollBack.selector);
         manager.rollback();
 
         delete plan;
@@ -331,7 +345,7 @@ contract StopTest is OwnerTest {
         assertEq(Box(c).version(), 3, "it was new");
         assertEq(Box(a).value(), 9, "storage stays");
         vm.prank(owner);
-        vm.expectRevert();
+        vm.expectRevert(IProjectActor.NothingToRollBack.selector);
         manager.rollback();
     }
 

@@ -113,7 +113,11 @@ abstract contract EssConformance is ChugSplashTest {
         (address executor,) = manager.selected();
         assertEq(executor, address(0));
         bytes memory data = _executeCall(0, 1);
-        vm.expectRevert();
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IChugSplashManager.WrongStatus.selector, id, IChugSplashManager.Status.CANCELLED
+            )
+        );
         relay.send(alice, address(manager), 0, TX_GAS, data);
     }
 }

@@ -334,7 +334,7 @@ contract SimpleLockESSTest is ChugSplashTest {
         fake.lie(0, true);
         lock.settle(address(fake), "x");
         assertEq(lock.owedTo(address(fake)), BOND, "it is held for it");
-        vm.expectRevert();
+        vm.expectRevert("refused");
         lock.pushTo(address(fake));
         fake.lie(0, false);
         lock.pushTo(address(fake));

@@ -179,34 +179,6 @@ contract LifeCycleTest is OwnerTest {
         manager.approve(id, header);
     }
 
-    function test_TheRegistryAnnouncesEveryStep() public {
-        vm.expectEmit(address(registry));
-        emit IChugSplashRegistry.BundleAnnounced(
-            address(manager), manager.bundleIdOf(0, header), IChugSplashManager.Status.PROPOSED, header
-        );
-        _propose();
-        vm.expectEmit(address(registry));
-        emit IChugSplashRegistry.BundleAnnounced(
-            address(manager), id, IChugSplashManager.Status.APPROVED, header
-        );
-        _approve();
-        _announced(IChugSplashManager.Status.PAUSED, block.timestamp);
-        _pause();
-        _announced(IChugSplashManager.Status.APPROVED, block.timestamp);
-        _resume();
-        _claim(alice);
-        // In force later, and said so now.
-        _announced(IChugSplashManager.Status.PAUSED, block.timestamp + 15 minutes);
-        _pause();
-        _announced(IChugSplashManager.Status.CANCELLED, block.timestamp);
-        _cancel();
-    }
-
-    function _announced(IChugSplashManager.Status status, uint256 effectiveAt) private {
-        vm.expectEmit(address(registry));
-        emit IChugSplashRegistry.StatusAnnounced(address(manager), id, status, effectiveAt);
-    }
-
     // --- money ---
 
     function test_DepositsGoToTheActiveBundle() public {

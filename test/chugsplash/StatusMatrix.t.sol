@@ -4,7 +4,6 @@ pragma solidity 0.8.36;
 import {StatusMatrix} from "./StatusMatrix.sol";
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {IChugSplashManager} from "contracts/interfaces/IChugSplashManager.sol";
-import {IChugSplashRegistry} from "contracts/interfaces/IChugSplashRegistry.sol";
 import {IProjectActor} from "contracts/interfaces/IProjectActor.sol";
 
 /**
@@ -256,7 +255,7 @@ contract StatusMatrixTest is StatusMatrix {
         _assertSolvent();
     }
 
-    // --- the actor and the Registry believe managers only ---
+    // --- the actor believes its manager only ---
 
     function test_RevertWhen_StrangersUseTheActor() public {
         _reach(IChugSplashManager.Status.APPROVED);
@@ -284,19 +283,6 @@ contract StatusMatrixTest is StatusMatrix {
         (bool sent, bytes memory reason) = address(actor).call{value: 1}("");
         assertFalse(sent, "no ETH between calls");
         assertEq(reason, abi.encodeWithSelector(IProjectActor.EthNotAccepted.selector));
-    }
-
-    function test_RevertWhen_StrangersAnnounce() public {
-        address[6] memory callers = [owner, bob, alice, stranger, address(actor), address(registry)];
-        for (uint256 c; c < callers.length; ++c) {
-            bytes memory refusal = abi.encodeWithSelector(IChugSplashRegistry.NotManager.selector, callers[c]);
-            vm.startPrank(callers[c]);
-            vm.expectRevert(refusal);
-            registry.announceStatus(id, IChugSplashManager.Status.PAUSED, 0);
-            vm.expectRevert(refusal);
-            registry.announceBundle(id, IChugSplashManager.Status.APPROVED, header);
-            vm.stopPrank();
-        }
     }
 }
 

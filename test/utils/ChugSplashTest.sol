@@ -11,6 +11,7 @@ import {DiminishingBonusEPS} from "contracts/payment/DiminishingBonusEPS.sol";
 import {FlatFeeEPS} from "contracts/payment/FlatFeeEPS.sol";
 import {SimpleLockESS} from "contracts/selection/SimpleLockESS.sol";
 import {Test} from "forge-std/Test.sol";
+import {Vm} from "forge-std/Vm.sol";
 import {DeployChugSplash} from "script/DeployChugSplash.s.sol";
 
 /// A contract of a project, and a later version of it.
@@ -256,6 +257,15 @@ abstract contract ChugSplashTest is Test {
     }
 
     // --- looking ---
+
+    /// What the last execution among the recorded logs said.
+    function _lastExecution() internal returns (uint256 gasUsed, uint256 payment) {
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        for (uint256 i; i < logs.length; ++i) {
+            if (logs[i].topics[0] != IChugSplashManager.ActionsExecuted.selector) continue;
+            (,, gasUsed, payment) = abi.decode(logs[i].data, (uint256, uint256, uint256, uint256));
+        }
+    }
 
     function _status() internal view returns (IChugSplashManager.Status) {
         return manager.statusOf(id);

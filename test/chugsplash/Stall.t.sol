@@ -205,29 +205,4 @@ contract StallTest is ChugSplashTest {
         _execute(bob, 0, 1);
         _assertStatus(IChugSplashManager.Status.COMPLETED);
     }
-
-    function test_WhenThe120thActionReverts() public {
-        Switch gate = new Switch();
-        for (uint256 i; i < 150; ++i) {
-            if (i == 119) {
-                _addDeploy("guarded", abi.encodePacked(type(Guarded).creationCode, abi.encode(gate)), 500_000);
-            } else {
-                _addDeploy(bytes32(i), hex"600160005360016000f3", 200_000);
-            }
-        }
-        _start();
-        _claim(alice);
-        for (uint256 from; from < 100; from += 50) {
-            _execute(alice, from, 50);
-        }
-        (uint256 executed,) = _execute(alice, 100, 50);
-        assertEq(executed, 19);
-        _assertStalled(119);
-        gate.open();
-        vm.prank(owner);
-        manager.retry();
-        _claim(bob);
-        _execute(bob, 119, 31);
-        _assertStatus(IChugSplashManager.Status.COMPLETED);
-    }
 }

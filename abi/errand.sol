@@ -122,7 +122,6 @@ interface IChugSplashManager {
     error NotInitializable(address caller);
     error NotProposer(address caller);
     error NotSelected(address caller, address selected);
-    error PauseInForce(bytes32 bundleId, uint256 since);
     error PaymentRefused(address to);
     error PaymentTooHigh(uint256 payment, uint256 limit);
     error RenounceRefused();

@@ -246,10 +246,9 @@ interface IChugSplashManager {
     error StrategyChanged(address ess, address eps);
     /// @notice Raised when a strategy reverts, answers too little, or needs more gas than it gets.
     error StrategyFailed(address strategy);
-    /// @notice Raised when the payment strategy asks for more than it said the committed gas costs at most.
+    /// @notice Raised when the payment strategy asks for more than the `limit` that the budget has left, after it
+    /// said that less would be due.
     error PaymentTooHigh(uint256 payment, uint256 limit);
-    /// @notice Raised when a pause is in force, or requested where none may be.
-    error PauseInForce(bytes32 bundleId, uint256 since);
     /// @notice Raised when no pause was requested.
     error NoPauseRequested(bytes32 bundleId);
     /// @notice Raised when there are no actions, or not as many proofs.

@@ -2,8 +2,8 @@
 pragma solidity 0.8.36;
 
 /**
- * A selection and payment strategy that does what a test tells it to, on the answers that it gives now and on
- * those that it gives after it was called a number of times.
+ * A selection and payment strategy that does what a test tells it to: misbehave, answer, or answer something else
+ * when it is asked again in the same transaction.
  */
 contract ScriptedStrategy {
     enum Mode {
@@ -23,8 +23,9 @@ contract ScriptedStrategy {
     address public executor;
     uint256 public selectedAt;
     uint256 public payment;
-    /// Answers another executor to whoever brings less gas than this.
-    uint256 public fickleBelow;
+    /// What it answers from the second time on that it is asked in a transaction; zero: the same.
+    address private _nextExecutor;
+    uint256 private _nextPayment;
 
     error Unwilling();
 
@@ -40,14 +41,38 @@ contract ScriptedStrategy {
         payment = payment_;
     }
 
+    function beFickle(address nextExecutor, uint256 nextPayment) external {
+        (_nextExecutor, _nextPayment) = (nextExecutor, nextPayment);
+    }
+
     function getSelectedExecutor(address, bytes32) external view returns (address, uint256) {
+        uint256 slot;
+        assembly ("memory-safe") {
+            slot := _nextExecutor.slot
+        }
+        (bool isAskedAgain, uint256 next) = _peek(slot);
         _misbehave();
-        return (executor, selectedAt);
+        return (isAskedAgain && next != 0 ? address(uint160(next)) : executor, selectedAt);
     }
 
     function computeExecutorPayment(address, bytes32, uint256, uint256) external view returns (uint256) {
+        uint256 slot;
+        assembly ("memory-safe") {
+            slot := _nextPayment.slot
+        }
+        (bool isAskedAgain, uint256 next) = _peek(slot);
         _misbehave();
-        return payment;
+        return isAskedAgain && next != 0 ? next : payment;
+    }
+
+    /// Reads a slot, and tells by the gas it takes whether it was read in this transaction before: so a view
+    /// that is asked in a static call can count.
+    function _peek(uint256 slot) private view returns (bool isWarm, uint256 value) {
+        assembly ("memory-safe") {
+            let before := gas()
+            value := sload(slot)
+            isWarm := lt(sub(before, gas()), 2000)
+        }
     }
 
     function _misbehave() private view {

@@ -121,17 +121,6 @@ contract HostileTest is ChugSplashTest {
         _assertSolvent();
     }
 
-    function test_AStrategyWhoseCodeChanges() public {
-        _begin(address(ess), address(eps));
-        vm.etch(address(eps), address(flatFee).code);
-        _refused(
-            abi.encodeWithSelector(IChugSplashManager.StrategyChanged.selector, address(ess), address(eps))
-        );
-        assertEq(uint256(manager.selectionTerms(id).readiness), uint256(IChugSplashManager.Readiness.UNSOUND));
-        manager.noteUnsound();
-        _cancelGivesTheBondBack();
-    }
-
     function test_RevertWhen_SoundStrategiesAreNoted() public {
         _begin(address(lock), address(flatFee));
         vm.expectRevert(abi.encodeWithSelector(IChugSplashManager.StrategiesSound.selector, id));

@@ -4,6 +4,7 @@ pragma solidity 0.8.36;
 import {Puppet} from "../actors/Puppet.sol";
 import {Box, ChugSplashTest} from "../utils/ChugSplashTest.sol";
 import {IChugSplashManager} from "contracts/interfaces/IChugSplashManager.sol";
+import {IProjectActor} from "contracts/interfaces/IProjectActor.sol";
 
 contract Switch {
     bool public isOpen;
@@ -111,39 +112,42 @@ contract StallTest is ChugSplashTest {
 
     function test_WhenALeafIsMalformed_ItStalls() public {
         // a deploy at another address than its salt gives
-        _addBox(1);
+        address expected = _addBox(1);
         plan[0].target = stranger;
-        _start();
-        _claim(alice);
-        _execute(alice, 0, 1);
-        _assertStalled(0);
-        vm.prank(owner);
-        manager.close();
+        _makeHeader();
+        _stallsWith(abi.encodeWithSelector(IChugSplashManager.WrongDeployTarget.selector, expected, stranger));
 
         // something else among the deploys
-        delete plan;
-        _addCall(stranger, 0, "");
-        _makeHeader();
-        (header.deployCount, header.switchCount) = (1, 0);
-        _propose();
-        _approve();
-        _claim(alice);
-        _execute(alice, 0, 1);
-        _assertStalled(0);
-        vm.prank(owner);
-        manager.close();
+        for (uint8 kind = 1; kind < 4; ++kind) {
+            _addCall(stranger, 0, "");
+            plan[0].kind = IChugSplashManager.ActionKind(kind);
+            _makeHeader();
+            (header.deployCount, header.switchCount) = (1, 0);
+            _stallsWith(abi.encodeWithSelector(IChugSplashManager.NotDeploy.selector, kind));
+        }
 
         // a deploy in the switch
-        delete plan;
         _addBox(7);
         _makeHeader();
         (header.deployCount, header.switchCount) = (0, 1);
+        _stallsWith(
+            abi.encodeWithSelector(IProjectActor.NotInSwitch.selector, IChugSplashManager.ActionKind.DEPLOY)
+        );
+    }
+
+    /// The bundle of one action stalls with this reason, and is given up.
+    function _stallsWith(bytes memory reason) private {
         _propose();
         _approve();
         _claim(alice);
+        vm.expectEmit(address(manager));
+        emit IChugSplashManager.BundleStalled(id, alice, 0, reason);
         _execute(alice, 0, 1);
         _assertStalled(0);
         _assertSolvent();
+        vm.prank(owner);
+        manager.close();
+        delete plan;
     }
 
     function test_WhenTheSwitchFails_NothingOfItStays() public {

@@ -4,7 +4,6 @@ pragma solidity 0.8.36;
 import {StatusMatrix} from "./StatusMatrix.sol";
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {IChugSplashManager} from "contracts/interfaces/IChugSplashManager.sol";
-import {IProjectActor} from "contracts/interfaces/IProjectActor.sol";
 
 /**
  * Every function of a manager, in every status, by every caller: it leads where the table says, or refuses with
@@ -253,36 +252,6 @@ contract StatusMatrixTest is StatusMatrix {
         _send(owner, data);
         _assertStatus(expected);
         _assertSolvent();
-    }
-
-    // --- the actor believes its manager only ---
-
-    function test_RevertWhen_StrangersUseTheActor() public {
-        _reach(IChugSplashManager.Status.APPROVED);
-        bytes[6] memory calls = [
-            abi.encodeCall(IProjectActor.deploy, (bytes32(0), hex"00")),
-            abi.encodeCall(IProjectActor.switchOver, (id, 0, 0, address(0), address(0), plan)),
-            abi.encodeCall(IProjectActor.perform, (id, address(0), address(0), plan[1])),
-            abi.encodeCall(IProjectActor.rollback, ()),
-            abi.encodeCall(
-                IProjectActor.adopt, (proxy, IChugSplashManager.ProxyKind.CHUGSPLASH, address(0), box)
-            ),
-            abi.encodeCall(IProjectActor.release, (proxy, owner))
-        ];
-        address[6] memory callers = [owner, bob, alice, stranger, address(registry), address(lock)];
-        for (uint256 c; c < callers.length; ++c) {
-            for (uint256 i; i < calls.length; ++i) {
-                vm.prank(callers[c]);
-                (bool success, bytes memory result) = address(actor).call(calls[i]);
-                assertFalse(success);
-                bytes4 expected = i == 2 ? IProjectActor.NotSelf.selector : IProjectActor.NotManager.selector;
-                assertEq(result, abi.encodeWithSelector(expected, callers[c]));
-            }
-        }
-        vm.deal(address(this), 1);
-        (bool sent, bytes memory reason) = address(actor).call{value: 1}("");
-        assertFalse(sent, "no ETH between calls");
-        assertEq(reason, abi.encodeWithSelector(IProjectActor.EthNotAccepted.selector));
     }
 }
 

@@ -130,6 +130,36 @@ contract DiminishingBonusEPSTest is EpsConformance {
         assertApproxEqAbs(bps, expected, 40);
     }
 
+    /// What the manager pays lies on the line to the wei: from 1.4 down to 1.2 in 900 seconds since the executor
+    /// was first selected, and there it stays.
+    function test_Elapsed_IsPaidExactlyOnTheLine() public {
+        _begin();
+        vm.warp(START + 100);
+        _claim(alice);
+        uint256[6] memory elapsed = [uint256(0), 1, 450, 899, 900, 5000];
+        uint256 before = alice.balance;
+        uint256 sum;
+        for (uint256 i; i < elapsed.length; ++i) {
+            vm.warp(START + 100 + elapsed[i]);
+            // Her lock has run out; nobody else was selected since.
+            if (elapsed[i] > LOCK) {
+                _claim(alice);
+                before -= BOND;
+            }
+            (, uint256 seconds_) = manager.selected();
+            assertEq(seconds_, elapsed[i]);
+            vm.recordLogs();
+            (, uint256 payment) = _execute(alice, i, 1);
+            (uint256 gasUsed,) = _lastExecution();
+            uint256 t = elapsed[i] < 900 ? elapsed[i] : 900;
+            assertEq(payment, gasUsed * BASE_FEE * (12_600 - 2 * t) / 9000, vm.toString(elapsed[i]));
+            sum += payment;
+            assertEq(alice.balance, before + sum);
+        }
+        _assertStatus(IChugSplashManager.Status.COMPLETED);
+        assertEq(manager.accounts().paid, sum);
+    }
+
     function test_Elapsed_RunsFromTheSelection() public {
         _begin();
         vm.warp(START + 1000);

@@ -260,23 +260,6 @@ contract ExecuteTest is ChugSplashTest {
         assertEq(box.codehash, code);
     }
 
-    function test_WhenExecutorsChangeInTheMiddle_AnotherFinishes() public {
-        _deploysAndSwitch();
-        _execute(alice, 0, 1);
-        vm.warp(block.timestamp + LOCK + 1);
-        _claim(bob);
-        // Alice's bond went into the budget.
-        assertEq(manager.bundle(id).nextIndex, 1);
-        _executeRest(bob, 1);
-        _assertStatus(IChugSplashManager.Status.COMPLETED);
-        assertEq(manager.bundle(id).lastExecutor, bob);
-        vm.prank(bob);
-        lock.settle(address(manager), id);
-        assertGt(bob.balance, 10 ether);
-        assertLt(alice.balance, 10 ether);
-        _assertSolvent();
-    }
-
     // --- many ---
 
     function test_ThreeHundredActions() public {

@@ -108,35 +108,6 @@ contract SimpleLockESSTest is ChugSplashTest {
         assertEq(address(lock).balance, BOND);
     }
 
-    function test_TwoClaimsInOneBlock() public {
-        _claim(alice);
-        _refuseClaim(bob, abi.encodeWithSelector(ISimpleLockESS.LockLive.selector, alice, START + LOCK));
-    }
-
-    /// Whichever is first wins; the claim of a closed bundle is refused.
-    function test_CompletionAndReplacementInOneBlock() public {
-        _claim(alice);
-        vm.warp(START + LOCK);
-        _execute(alice, 0, 4);
-        _refuseClaim(
-            bob,
-            abi.encodeWithSelector(
-                ISimpleLockESS.NotReady.selector, IChugSplashManager.Readiness.NOT_APPROVED
-            )
-        );
-        _settle(alice);
-        assertGt(alice.balance, 10 ether);
-    }
-
-    function test_ReplacementAndLateExecutionInOneBlock() public {
-        _claim(alice);
-        vm.warp(START + LOCK + 1);
-        _claim(bob);
-        bytes memory data = _executeCall(0, 4);
-        vm.expectRevert(abi.encodeWithSelector(IChugSplashManager.NotSelected.selector, alice, bob));
-        relay.send(alice, address(manager), 0, TX_GAS, data);
-    }
-
     function test_RevertWhen_ItIsNotReady() public {
         bytes4 notReady = ISimpleLockESS.NotReady.selector;
         _congest();

@@ -328,6 +328,7 @@ contract ExecuteTest is ChugSplashTest {
         bytes memory data = _executeCall(0, 1);
         uint256 snapshot = vm.snapshotState();
         bytes memory plain = relay.send(alice, address(manager), 0, TX_GAS, data);
+        uint256 plainCost = relay.receiptGas() * BASE_FEE;
         vm.revertToStateAndDelete(snapshot);
         bytes memory junk = new bytes(10_000);
         for (uint256 i; i < junk.length; ++i) {
@@ -338,6 +339,7 @@ contract ExecuteTest is ChugSplashTest {
         (, uint256 paddedPaid) = abi.decode(padded, (uint256, uint256));
         // What copying it in memory costs is measured; the 160,000 gas of its price are not.
         assertLt(paddedPaid - plainPaid, 8000 * BASE_FEE);
+        assertGt(relay.receiptGas() * BASE_FEE - plainCost, 150_000 * BASE_FEE, "it is the executor's");
     }
 
     /// A contract that executes twice in a transaction is paid its intrinsic gas once.

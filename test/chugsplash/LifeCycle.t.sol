@@ -4,6 +4,7 @@ pragma solidity 0.8.36;
 import {ForceFeeder} from "../actors/ForceFeeder.sol";
 import {Puppet} from "../actors/Puppet.sol";
 import {OwnerTest} from "./OwnerTest.sol";
+import {Switch} from "./Stall.t.sol";
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {Errors} from "@openzeppelin/contracts/utils/Errors.sol";
 import {IChugSplashManager} from "contracts/interfaces/IChugSplashManager.sol";
@@ -62,6 +63,60 @@ contract LifeCycleTest is OwnerTest {
         vm.prank(bob);
         manager.cancel();
         assertEq(_free(), free + BOND + 2 ether + 7);
+    }
+
+    /// The executor does not notice; what is free in the end is the new owner's, and so are all decisions before.
+    function test_OwnershipMovesInEachStateOfABundle() public {
+        Switch gate = new Switch();
+        _addCall(address(gate), 0, abi.encodeCall(Switch.check, ()));
+        _makeHeader();
+        header.callValue = 7;
+        _begin();
+        _claim(alice);
+        (, uint256 paid) = _execute(alice, 0, 1);
+        // In the middle of her work.
+        _handOver(bob);
+        (, uint256 payment) = _execute(alice, 1, 3);
+        paid += payment;
+        _assertStatus(IChugSplashManager.Status.STALLED);
+        vm.prank(alice);
+        lock.settle(address(manager), id);
+        // While it is stalled.
+        _handOver(stranger);
+        _refuseOldOwner(bob, abi.encodeCall(manager.retry, ()));
+        _send(stranger, abi.encodeCall(manager.retry, ()));
+        _send(stranger, abi.encodeCall(manager.requestPause, ()));
+        _assertStatus(IChugSplashManager.Status.PAUSED);
+        // While it is paused.
+        _handOver(owner);
+        _refuseOldOwner(stranger, abi.encodeCall(manager.resume, ()));
+        _refuseOldOwner(stranger, abi.encodeCall(manager.withdraw, (payable(stranger), 1)));
+        _asOwner(abi.encodeCall(manager.resume, ()));
+        gate.open();
+        _claim(alice);
+        (, payment) = _execute(alice, 2, 2);
+        paid += payment;
+        _assertStatus(IChugSplashManager.Status.COMPLETED);
+        assertEq(alice.balance, 10 ether + paid - BOND);
+        assertEq(_free(), 100 ether - paid - 7);
+        _asOwner(abi.encodeCall(manager.withdraw, (payable(owner), 100 ether - paid - 7)));
+        assertEq(address(manager).balance, 0);
+    }
+
+    function _handOver(address to) private {
+        IChugSplashManager.Status before = _status();
+        bytes memory accounts = abi.encode(manager.accounts());
+        _send(manager.owner(), abi.encodeCall(manager.transferOwnership, (to)));
+        _send(to, abi.encodeCall(manager.acceptOwnership, ()));
+        assertEq(manager.owner(), to);
+        assertEq(manager.pendingOwner(), address(0));
+        _assertStatus(before);
+        assertEq(abi.encode(manager.accounts()), accounts);
+    }
+
+    function _refuseOldOwner(address old, bytes memory data) private {
+        vm.expectRevert(abi.encodeWithSelector(Ownable.OwnableUnauthorizedAccount.selector, old));
+        _send(old, data);
     }
 
     // --- proposal and approval ---
@@ -218,6 +273,29 @@ contract LifeCycleTest is OwnerTest {
         (, uint256 payment) = _execute(alice, 0, 3);
         // What was forced upon the actor came to the project with the switch.
         assertEq(_free(), 10 ether + 1 ether - payment - 7);
+    }
+
+    /// While a bundle runs it changes nothing of what is paid, locked or free.
+    function test_ForcedEthIsNobodysWhileABundleIsActive() public {
+        vm.deal(address(this), 6 ether);
+        _begin();
+        _claim(alice);
+        bytes memory accounts = abi.encode(manager.accounts());
+        ForceFeeder.feed(address(manager), 1 ether);
+        ForceFeeder.feed(address(lock), 2 ether);
+        assertEq(abi.encode(manager.accounts()), accounts);
+        (, uint256 paid) = _execute(alice, 0, 2);
+        ForceFeeder.feed(address(actor), 3 ether);
+        (, uint256 payment) = _execute(alice, 2, 1);
+        paid += payment;
+        vm.prank(alice);
+        lock.settle(address(manager), id);
+        assertEq(alice.balance, 10 ether + paid);
+        assertEq(address(lock).balance, 2 ether, "nobody's");
+        // The actor gives what it has to the project.
+        assertEq(_free(), 100 ether - paid - 7 + 3 ether);
+        assertEq(address(manager).balance, _free() + 1 ether, "nobody's");
+        assertEq(address(actor).balance, 0);
     }
 
     function test_RevertWhen_WithdrawingToWhereItComesBackFrom() public {

@@ -181,32 +181,103 @@ contract StallTest is ChugSplashTest {
         _assertSolvent();
     }
 
-    /// The executor is called by the target, and reverts: the bundle only waits for the owner.
+    /// The executor is called by the target, and reverts: it is paid for the attempt once, keeps its bond, and the
+    /// bundle only waits for the owner. As often as it is let try.
     function test_WhenTheExecutorMakesAnActionFail() public {
         Puppet executor = new Puppet();
         vm.deal(address(executor), 1 ether);
         Calling target = new Calling(address(executor));
-        _addCall(address(target), 0, abi.encodeCall(Calling.callBack, ()));
+        _addCall(address(target), 0, abi.encodeCall(Calling.callBack, ()), 300_000);
         _start();
-        executor.act(address(lock), BOND, abi.encodeCall(lock.claim, (address(manager), id)));
-        executor.behave(Puppet.Mode.Accept, Puppet.Mode.Reject, 0);
-        executor.act(address(manager), 0, _executeCall(0, 1));
-        _assertStalled(0);
-        uint256 earned = address(executor).balance;
-        assertLt(earned, 1 ether, "the bond is not back yet");
-        // It cannot do so again, nor end the upgrade.
-        bytes memory again = _executeCall(0, 1);
-        vm.expectRevert(
-            abi.encodeWithSelector(
-                IChugSplashManager.WrongStatus.selector, id, IChugSplashManager.Status.STALLED
-            )
-        );
-        executor.act(address(manager), 0, again);
-        vm.prank(owner);
-        manager.retry();
+        bytes memory data = abi.encodeCall(Puppet.act, (address(manager), 0, _executeCall(0, 1)));
+        uint256 paid;
+        for (uint256 i; i < 2; ++i) {
+            executor.behave(Puppet.Mode.Accept, Puppet.Mode.Accept, 0);
+            executor.act(address(lock), BOND, abi.encodeCall(lock.claim, (address(manager), id)));
+            executor.behave(Puppet.Mode.Accept, Puppet.Mode.Reject, 0);
+            vm.expectEmit(address(manager));
+            emit IChugSplashManager.BundleStalled(
+                id, address(executor), 0, abi.encodeWithSignature("Error(string)", "called back, and failed")
+            );
+            relay.send(stranger, address(executor), 0, TX_GAS, data);
+            paid += _paidForNothing(address(executor), paid);
+            vm.expectRevert(
+                abi.encodeWithSelector(
+                    IChugSplashManager.WrongStatus.selector, id, IChugSplashManager.Status.STALLED
+                )
+            );
+            relay.send(stranger, address(executor), 0, TX_GAS, data);
+            _send(owner, abi.encodeCall(manager.retry, ()));
+        }
         _claim(bob);
         executor.behave(Puppet.Mode.Accept, Puppet.Mode.Accept, 0);
-        _execute(bob, 0, 1);
+        (, uint256 payment) = _execute(bob, 0, 1);
         _assertStatus(IChugSplashManager.Status.COMPLETED);
+        assertEq(executor.lastCaller(), address(target));
+        assertEq(manager.accounts().free, 100 ether - paid - payment);
+        _assertSolvent();
+    }
+
+    /// An attempt that failed costs the project no more than its gas, and the executor no bond.
+    function _paidForNothing(address executor, uint256 paidBefore) private returns (uint256 payment) {
+        _assertStatus(IChugSplashManager.Status.STALLED);
+        payment = manager.accounts().paid - paidBefore;
+        assertGt(payment, 0);
+        // A contract's call data are not paid: with its part of the transaction it earns nothing.
+        assertLt(payment, relay.receiptGas() * BASE_FEE * 12 / 10);
+        assertEq(manager.bundle(id).lastExecutor, address(0), "it did nothing");
+        lock.settle(address(manager), id);
+        assertEq(lock.owedTo(executor), BOND);
+        Puppet(payable(executor)).act(address(lock), 0, abi.encodeCall(lock.withdraw, (payable(executor))));
+        assertEq(executor.balance, 1 ether + paidBefore + payment);
+        _assertSolvent();
+    }
+
+    // --- after FAILED ---
+
+    /// Given up, the same bundle can be proposed anew: what was deployed is skipped, what failed is tried again.
+    function test_WhenFailed_TheSameIsProposedAnew() public {
+        Switch gate = new Switch();
+        address first = _addBox(1);
+        address guarded =
+            _addDeploy("guarded", abi.encodePacked(type(Guarded).creationCode, abi.encode(gate)), 500_000);
+        Box box = new Box(9);
+        _addCall(address(box), 5, abi.encodeCall(Box.set, (3)));
+        header.callValue = 5;
+        _start();
+        bytes32 failed = id;
+        _claim(alice);
+        (, uint256 alicePaid) = _execute(alice, 0, 3);
+        _assertStalled(1);
+        _send(owner, abi.encodeCall(manager.close, ()));
+        vm.prank(alice);
+        lock.settle(address(manager), id);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IChugSplashManager.WrongStatus.selector, failed, IChugSplashManager.Status.FAILED
+            )
+        );
+        _approve();
+
+        gate.open();
+        _propose();
+        assertNotEq(id, failed);
+        _approve();
+        _claim(bob);
+        vm.expectEmit(address(manager));
+        emit IChugSplashManager.DeploySkipped(id, 0, first);
+        (, uint256 bobPaid) = _execute(bob, 0, 3);
+        _assertStatus(IChugSplashManager.Status.COMPLETED);
+        assertEq(uint256(manager.statusOf(failed)), uint256(IChugSplashManager.Status.FAILED));
+        assertGt(guarded.code.length, 0);
+        assertEq(box.value(), 3);
+        vm.prank(bob);
+        lock.settle(address(manager), id);
+        assertEq(alice.balance, 10 ether + alicePaid);
+        assertEq(bob.balance, 10 ether + bobPaid);
+        assertEq(manager.accounts().paid, bobPaid, "of this bundle");
+        assertEq(manager.accounts().free, 100 ether - alicePaid - bobPaid - 5);
+        assertEq(address(lock).balance, 0);
+        _assertSolvent();
     }
 }

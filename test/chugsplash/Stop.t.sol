@@ -122,23 +122,41 @@ contract StopTest is OwnerTest {
         manager.resume();
     }
 
-    /// Around a lock that has expired: the pause comes too late to excuse it.
-    function test_PauseAndResumeInOneTransaction_WhenTheLockHasExpired() public {
+    /// Has a wallet with code approve, and Alice claim; at `time` it pauses and resumes in one transaction.
+    function _pauseAndResumeAt(uint256 time) private {
         Puppet boss = new Puppet();
-        vm.prank(owner);
-        manager.transferOwnership(address(boss));
+        _begin();
+        _asOwner(abi.encodeCall(manager.transferOwnership, (address(boss))));
         boss.act(address(manager), 0, abi.encodeCall(manager.acceptOwnership, ()));
-        boss.act(address(manager), 0, abi.encodeCall(manager.propose, (header)));
-        id = manager.bundleIdOf(0, header);
-        boss.act(address(manager), 0, abi.encodeCall(manager.approve, (id, header)));
         _claim(alice);
-        vm.warp(START + LOCK + 1);
+        vm.warp(time);
         Puppet.Call[] memory calls = new Puppet.Call[](2);
         calls[0] = Puppet.Call(address(manager), 0, abi.encodeCall(manager.requestPause, ()));
         calls[1] = Puppet.Call(address(manager), 0, abi.encodeCall(manager.resume, ()));
         boss.script(calls);
-        boss.run();
+        relay.send(stranger, address(boss), 0, TX_GAS, abi.encodeCall(Puppet.run, ()));
+        (bool[] memory results,) = boss.results();
+        assertTrue(results[0] && results[1]);
         _assertStatus(IChugSplashManager.Status.APPROVED);
+        assertEq(manager.accounts().budget, 2 ether);
+        assertEq(manager.accounts().callValue, 7);
+        _assertSolvent();
+    }
+
+    /// In the last second of a lock: it is the holder's all the same.
+    function test_PauseAndResumeInOneTransaction_WhenTheLockIsLive() public {
+        _pauseAndResumeAt(START + LOCK);
+        assertEq(manager.bundle(id).selectionRound, 0);
+        assertEq(manager.bundle(id).pauseAt, 0);
+        (bool over, bool excused) = lock.outcomeOf(address(manager), id);
+        assertFalse(over || excused);
+        _execute(alice, 0, 3);
+        _assertStatus(IChugSplashManager.Status.COMPLETED);
+    }
+
+    /// Around a lock that has expired: the pause comes too late to excuse it.
+    function test_PauseAndResumeInOneTransaction_WhenTheLockHasExpired() public {
+        _pauseAndResumeAt(START + LOCK + 1);
         assertEq(manager.bundle(id).selectionRound, 1);
         (bool over, bool excused) = lock.outcomeOf(address(manager), id);
         assertTrue(over);

@@ -2,8 +2,8 @@
 pragma solidity 0.8.36;
 
 /**
- * A selection and payment strategy that does what a test tells it to: misbehave, answer, or answer something else
- * when it is asked again in the same transaction.
+ * A selection and payment strategy that does what a test tells it to: misbehave, answer, answer something else
+ * when it is asked again in the same transaction, or call back before it answers.
  */
 contract ScriptedStrategy {
     enum Mode {
@@ -27,6 +27,12 @@ contract ScriptedStrategy {
     address private _nextExecutor;
     uint256 private _nextPayment;
 
+    /// Whom it calls before it answers; zero: nobody.
+    address private _to;
+    bytes private _call;
+    /// What that call must revert with, or it answers nothing.
+    bytes private _refusal;
+
     error Unwilling();
 
     function behave(Mode mode_) external {
@@ -45,7 +51,17 @@ contract ScriptedStrategy {
         (_nextExecutor, _nextPayment) = (nextExecutor, nextPayment);
     }
 
-    function getSelectedExecutor(address, bytes32) external view returns (address, uint256) {
+    function callBack(address to, bytes calldata call_, bytes calldata refusal) external {
+        (_to, _call, _refusal) = (to, call_, refusal);
+    }
+
+    /// Calls in its own name: it may own a project.
+    function act(address to, bytes calldata data) external {
+        (bool success,) = to.call(data);
+        require(success, Unwilling());
+    }
+
+    function getSelectedExecutor(address, bytes32) external returns (address, uint256) {
         uint256 slot;
         assembly ("memory-safe") {
             slot := _nextExecutor.slot
@@ -55,7 +71,7 @@ contract ScriptedStrategy {
         return (isAskedAgain && next != 0 ? address(uint160(next)) : executor, selectedAt);
     }
 
-    function computeExecutorPayment(address, bytes32, uint256, uint256) external view returns (uint256) {
+    function computeExecutorPayment(address, bytes32, uint256, uint256) external returns (uint256) {
         uint256 slot;
         assembly ("memory-safe") {
             slot := _nextPayment.slot
@@ -75,7 +91,11 @@ contract ScriptedStrategy {
         }
     }
 
-    function _misbehave() private view {
+    function _misbehave() private {
+        if (_to != address(0)) {
+            (bool success, bytes memory result) = _to.call(_call);
+            require(!success && keccak256(result) == keccak256(_refusal), Unwilling());
+        }
         Mode now_ = mode;
         if (now_ == Mode.Revert) revert Unwilling();
         if (now_ == Mode.Burn) while (true) {}

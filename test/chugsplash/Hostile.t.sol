@@ -127,6 +127,60 @@ contract HostileTest is ChugSplashTest {
         manager.noteUnsound();
     }
 
+    /// As the owner, which they are here, they could do all this; as strategies, while they are asked, nothing.
+    function test_StrategiesThatReenter() public {
+        _begin(address(ess), address(eps));
+        bytes[8] memory calls = [
+            abi.encodeCall(manager.cancel, ()),
+            abi.encodeCall(manager.requestPause, ()),
+            abi.encodeCall(manager.withdraw, (payable(owner), 1)),
+            abi.encodeCall(manager.transferOwnership, (stranger)),
+            abi.encodeCall(manager.propose, (header)),
+            abi.encodeCall(manager.deposit, ()),
+            abi.encodeCall(manager.recordSelection, ()),
+            _executeCall(0, 1)
+        ];
+        for (uint256 i; i < 2 * calls.length; ++i) {
+            uint256 snapshot = vm.snapshotState();
+            ScriptedStrategy strategy = i % 2 == 0 ? ess : eps;
+            vm.prank(owner);
+            manager.transferOwnership(address(strategy));
+            strategy.act(address(manager), abi.encodeCall(manager.acceptOwnership, ()));
+            strategy.callBack(address(manager), calls[i / 2], _reentered());
+            (uint256 executed,) = _execute(alice, 0, 1);
+            assertEq(executed, 1);
+            _execute(alice, 1, 1);
+            _assertStatus(IChugSplashManager.Status.COMPLETED);
+            assertEq(manager.owner(), address(strategy));
+            assertEq(manager.accounts().free, 100 ether - 2 gwei);
+            vm.revertToStateAndDelete(snapshot);
+        }
+        // What they call to is reached: a view answers them, and then it is they who fail.
+        ess.callBack(address(manager), abi.encodeCall(manager.accounts, ()), "");
+        _refused(abi.encodeWithSelector(IChugSplashManager.StrategyFailed.selector, address(ess)));
+    }
+
+    /// The same while a bundle is approved, stopped and claimed.
+    function test_StrategiesThatReenterOtherSteps() public {
+        _makeHeader();
+        (header.ess, header.eps) = (address(ess), address(eps));
+        bytes memory deposit = abi.encodeCall(manager.deposit, ());
+        ess.callBack(address(manager), deposit, _reentered());
+        eps.callBack(address(manager), deposit, _reentered());
+        _propose();
+        _approve();
+        _send(stranger, abi.encodeCall(manager.recordSelection, ()));
+        vm.expectRevert(abi.encodeWithSelector(IChugSplashManager.StrategiesSound.selector, id));
+        _send(stranger, abi.encodeCall(manager.noteUnsound, ()));
+        uint256 effectiveAt = abi.decode(_send(owner, abi.encodeCall(manager.requestPause, ())), (uint256));
+        assertEq(effectiveAt, START + 15 minutes, "Alice is selected");
+        vm.warp(START + 100);
+        vm.expectEmit(address(manager));
+        emit IChugSplashManager.BundleCancelled(id, alice, BOND);
+        _send(owner, abi.encodeCall(manager.cancel, ()));
+        _assertSolvent();
+    }
+
     function test_AnEssThatLies() public {
         _begin(address(ess), address(diminishingBonus));
         // In the future: nothing has elapsed, and nothing underflows.

@@ -53,7 +53,7 @@ contract StopTest is OwnerTest {
         );
         manager.withdraw(payable(owner), 1);
         vm.warp(START + 15 minutes - 1);
-        _execute(alice, 0, 1);
+        (, uint256 payment) = _execute(alice, 0, 1);
         // Asking again does not put it off.
         assertEq(_pause(), START + 15 minutes);
         vm.warp(START + 15 minutes);
@@ -68,15 +68,23 @@ contract StopTest is OwnerTest {
         // The views and the money say the same without anybody's transaction.
         assertEq(manager.roundEndedAt(id, 0), START + 15 minutes);
         assertEq(manager.bundle(id).selectionRound, 1);
-        assertEq(manager.accounts().budget, 0);
+        bytes memory accounts = abi.encode(manager.accounts());
+        assertEq(manager.accounts().budget + manager.accounts().callValue, 0);
+        assertEq(_free(), 100 ether - BOND - payment);
         (bool over, bool excused) = lock.outcomeOf(address(manager), id);
         assertTrue(over && excused);
+        vm.prank(stranger);
+        manager.deposit{value: 1}();
         vm.prank(owner);
-        manager.withdraw(payable(owner), 90 ether);
+        manager.withdraw(payable(owner), 1);
+        assertEq(abi.encode(manager.accounts()), accounts, "written down");
+        vm.prank(owner);
+        manager.withdraw(payable(owner), 100 ether - BOND - payment);
+        assertEq(address(manager).balance, BOND);
         _assertSolvent();
         vm.prank(alice);
         lock.settle(address(manager), id);
-        assertGt(alice.balance, 10 ether);
+        assertEq(alice.balance, 10 ether + payment);
     }
 
     function test_Pause_IsInForceAtOnceInCongestion() public {

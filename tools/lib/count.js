@@ -64,7 +64,14 @@ function cargo(run) {
   }
   const failures = run.stdout.matchAll(/^test (.+) \.\.\. FAILED$/gm);
   count.failures.push(...[...failures].map(([, name]) => name));
+  count.failures.push(...unended(run.stdout).map((name) => `${name}: it had not ended`));
   return concluded(count, run, { complete: started.length > 0 && started.length === results.length });
+}
+
+/** Tests that cargo called slow and of which no result came: what a run hung in that was killed. */
+function unended(output) {
+  const slow = [...output.matchAll(/^test (.+) has been running for over \d+ seconds$/gm)].map(([, name]) => name);
+  return slow.filter((name) => !output.includes(`\ntest ${name} ... `));
 }
 
 /** `node --test --test-reporter=tap`: totals in comments at the end. */

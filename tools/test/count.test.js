@@ -58,6 +58,14 @@ test("cargo: an exit code that contradicts the counts is a failure", () => {
   assert.strictEqual(counts.cargo(ended(101, output)).failed, 1);
 });
 
+test("cargo: what hung is named", () => {
+  const slow = (name) => `test ${name} has been running for over 60 seconds\n`;
+  const output = `running 3 tests\n${slow("a::quick")}${slow("a::stuck")}test a::quick ... ok\n`;
+  const count = counts.cargo({ ...ended(null, output), ended: "killed after 600 s of silence" });
+  assert.strictEqual(count.failures[0], "a::stuck: it had not ended");
+  assert.strictEqual(count.failed, 1);
+});
+
 test("tap: cancelled tests have failed", () => {
   const count = counts.tap(
     ended(1, "not ok 1 - a\n# tests 3\n# pass 1\n# fail 1\n# cancelled 1\n# skipped 0\n# todo 0\n"),

@@ -10,6 +10,7 @@ use alloy::{
         types::{TransactionReceipt, TransactionRequest},
     },
     signers::local::{MnemonicBuilder, PrivateKeySigner},
+    transports::{TransportError, http::reqwest},
 };
 use eyre::{OptionExt, Result, WrapErr, bail};
 use std::{
@@ -24,6 +25,9 @@ const MNEMONIC: &str = "test test test test test test test test test test test j
 
 /// How long a node may take to start on a busy machine.
 const START_LIMIT: Duration = Duration::from_secs(120);
+
+/// How long an answer may take on a busy machine. Without it a node that hangs would hang its test.
+const ANSWER_LIMIT: Duration = Duration::from_secs(120);
 
 /// How long a transaction may take to be mined on a busy machine.
 const MINE_LIMIT: Duration = Duration::from_secs(120);
@@ -100,10 +104,14 @@ impl AnvilBuilder {
         let mut node = Node { child, log, _folder: folder };
         let port = node.port().await?;
         let url = format!("http://127.0.0.1:{port}");
-        let provider = ProviderBuilder::default().connect_http(url.parse()?).erased();
+        let provider = ProviderBuilder::default().connect_reqwest(client()?, url.parse()?).erased();
         provider.client().set_poll_interval(Duration::from_millis(20));
         Ok(Anvil { node, port, socket, provider })
     }
+}
+
+fn client() -> Result<reqwest::Client> {
+    Ok(reqwest::Client::builder().timeout(ANSWER_LIMIT).build()?)
 }
 
 /// The process; killed when dropped.
@@ -212,7 +220,10 @@ impl Anvil {
     /// A provider that signs with one of its funded accounts and fills in what is missing.
     pub fn signing_provider(&self, index: u32) -> Result<DynProvider> {
         let wallet = EthereumWallet::from(self.signer(index)?);
-        let provider = ProviderBuilder::new().wallet(wallet).connect_http(self.http_url().parse()?).erased();
+        let provider = ProviderBuilder::new()
+            .wallet(wallet)
+            .connect_reqwest(client()?, self.http_url().parse()?)
+            .erased();
         provider.client().set_poll_interval(Duration::from_millis(20));
         Ok(provider)
     }
@@ -287,7 +298,18 @@ impl Anvil {
 
     /// Sends a transaction from an account that the node has the key of, or impersonates, without waiting.
     pub async fn submit(&self, transaction: TransactionRequest) -> Result<B256> {
-        self.call("eth_sendTransaction", (transaction,)).await
+        let deadline = Instant::now() + MINE_LIMIT;
+        loop {
+            let sent = self.provider.client().request("eth_sendTransaction", (&transaction,)).await;
+            match sent {
+                // Anvil chooses a nonce and checks it a moment later: meanwhile another test's may be mined.
+                Err(TransportError::ErrorResp(error))
+                    if transaction.nonce.is_none()
+                        && error.message == "nonce too low"
+                        && Instant::now() < deadline => {}
+                sent => return sent.wrap_err("eth_sendTransaction"),
+            }
+        }
     }
 
     /// Sends a transaction from an account that the node has the key of, or impersonates, and waits for its

@@ -136,6 +136,15 @@ impl Stage {
             payWithAUTO: in_auto,
             isAlive: recurring,
         };
+        self.register_call(deposit, call).await
+    }
+
+    /// Registers any Request of the user's.
+    pub(crate) async fn register_call(
+        &self,
+        deposit: U256,
+        call: IRegistry::newReqPaySpecificCall,
+    ) -> Outstanding {
         let receipt = self.send(self.user(), self.contracts.registry, deposit, call.abi_encode()).await;
         let event = IRegistry::HashedReqAdded::decode_log(&receipt.logs()[0].inner).unwrap().data;
         let id = RequestId(event.id.to());
@@ -338,9 +347,9 @@ impl Running {
 
     pub(crate) async fn stop(self) -> Vec<BlockReport> {
         self.cancel.cancel();
-        let Self { thread, reports, .. } = self;
-        tokio::task::spawn_blocking(|| thread.join()).await.unwrap().unwrap().unwrap();
-        let reports = reports.lock().unwrap();
+        until("it stops", || async { self.thread.is_finished() }).await;
+        self.thread.join().unwrap().unwrap();
+        let reports = self.reports.lock().unwrap();
         reports.clone()
     }
 }

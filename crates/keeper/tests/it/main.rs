@@ -10,6 +10,7 @@
 mod batches;
 mod bundles;
 mod common;
+mod differential;
 mod faults;
 mod live;
 mod market;

@@ -11,7 +11,7 @@ use crate::{
     plan::Planned,
     project::Site,
 };
-use alloy::primitives::{B256, I256, U256};
+use alloy::primitives::{B256, U256};
 
 /// What a payment strategy pays for gas units at a basefee, in wei, at most. `None`: it gives no price.
 pub type Price<'a> = &'a dyn Fn(U256, U256) -> Option<U256>;
@@ -54,8 +54,6 @@ pub struct Bundle {
     pub tree: Tree,
     /// the transactions that execute it, each as large as fits
     pub batches: Vec<Batch>,
-    /// gas units that were measured, without margin, with the fixed part of every batch
-    pub expected_gas: u64,
     /// money
     pub costs: Costs,
 }
@@ -75,17 +73,6 @@ pub struct Costs {
     pub call_value: U256,
     /// the sum of what is locked: what the manager's free balance must be
     pub deposit: U256,
-}
-
-/// What executors may expect, in wei.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Expected {
-    /// what they are paid
-    pub payment: U256,
-    /// what gas costs them
-    pub cost: U256,
-    /// the difference
-    pub profit: I256,
 }
 
 /// Why there is no bundle.
@@ -216,10 +203,8 @@ pub fn bundle(
         uri: terms.uri.to_owned(),
     };
     require_fit(&header)?;
-    let fixed = rules.tx_overhead.saturating_mul(batches.len() as u64);
-    let expected_gas = measured.iter().fold(fixed, |sum, found| sum.saturating_add(found.share));
     let id = bundle_id(site.chain_id, site.manager, terms.nonce, &header);
-    Ok(Bundle { site, nonce: terms.nonce, id, header, actions, names, tree, batches, expected_gas, costs })
+    Ok(Bundle { site, nonce: terms.nonce, id, header, actions, names, tree, batches, costs })
 }
 
 fn costs(
@@ -259,17 +244,6 @@ fn require_fit(header: &BundleHeader) -> Result<(), BundleError> {
 }
 
 impl Bundle {
-    /// What executors may expect at a basefee and a tip, both in wei per gas, if one does it all.
-    pub fn expected(&self, base_fee: U256, tip: U256, price: Price<'_>) -> Result<Expected, BundleError> {
-        let gas = U256::from(self.expected_gas);
-        let payment = price(gas, base_fee).ok_or(BundleError::NoPrice { gas, base_fee })?;
-        let cost = gas.saturating_mul(base_fee.saturating_add(tip));
-        let profit = I256::try_from(payment)
-            .unwrap_or(I256::MAX)
-            .saturating_sub(I256::try_from(cost).unwrap_or(I256::MAX));
-        Ok(Expected { payment, cost, profit })
-    }
-
     /// The call data of a batch, for the manager.
     pub fn call_data(&self, batch: &Batch) -> Vec<u8> {
         call_data(self.id, &self.actions, &self.tree, batch.first, batch.count)

@@ -21,7 +21,10 @@ use errand_bindings::{
     IChugSplashManager::{BundleHeader, Status},
     IExecutorPaymentTerms, ISimpleLockESS,
 };
-use errand_keeper::bundles::bound::status_name;
+use errand_keeper::bundles::{
+    bound::status_name,
+    judge::{CLAIM_COST, SETTLE_COST},
+};
 use eyre::Result;
 use serde_json::{Value, json};
 
@@ -130,7 +133,8 @@ pub(crate) fn header_json(h: &BundleHeader) -> Value {
 /// Tell what a bundle costs, and what executors earn by it
 ///
 /// Tells what a bundle costs at most and now, what has to be deposited before it is approved, and what an executor
-/// earns and puts at risk. Committed gas is what executors are paid at most, so what it costs in the end is less.
+/// earns and puts at risk, claiming and taking the bond back included. Committed gas is what executors are paid at
+/// most, so what it costs in the end is less.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:
   errand upgrade quote 0xbe12… --manager 0x5FbD…")]
@@ -158,7 +162,9 @@ impl Quote {
         let status = project.status(proposal.id).await?;
         let money = Money::of(&project, &proposal).await?;
         let prices = prices(&project, &proposal).await?;
-        let cost = prices.gas.saturating_mul(prices.basefee.saturating_add(prices.tip));
+        let lock_gas = if prices.bond.is_some() { CLAIM_COST.saturating_add(SETTLE_COST) } else { 0 };
+        let executor_gas = prices.gas.saturating_add(U256::from(lock_gas));
+        let cost = executor_gas.saturating_mul(prices.basefee.saturating_add(prices.tip));
         let profit = prices.now.map(|payment| signed(payment).saturating_sub(signed(cost)));
         let is_open = status == Status::PROPOSED;
         let text = |amount: Option<U256>| amount.map(|amount| amount.to_string());
@@ -257,7 +263,8 @@ pub(crate) fn gwei(wei: U256) -> String {
     crate::amount::gas_price_text(u128::try_from(wei).unwrap_or(u128::MAX))
 }
 
-fn signed(amount: U256) -> I256 {
+/// An amount that is subtracted from.
+pub(super) fn signed(amount: U256) -> I256 {
     I256::try_from(amount).unwrap_or(I256::MAX)
 }
 

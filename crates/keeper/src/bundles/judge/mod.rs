@@ -167,6 +167,8 @@ mod claim;
 mod execute;
 mod trust;
 
+pub use claim::{CLAIM_COST, SETTLE_COST};
+
 impl Judge<'_> {
     fn gas_price(&self) -> u128 {
         u128::from(self.moment.next.base_fee) + self.policy.tip

@@ -1,16 +1,22 @@
 //! What a plan says, to people and to machines.
 
-use super::{super::project::cap_text, home::Home};
+use super::{
+    super::{project::cap_text, terms::signed},
+    home::Home,
+};
 use crate::{
     amount::{eth_text, gas_price_text},
     output::{pairs, table},
 };
-use alloy::primitives::U256;
+use alloy::primitives::{I256, U256};
 use errand_bundle::{
     bundle::{Batch, Bundle, Measured, TX_GAS_CAP},
     plan::{Kept, Plan},
 };
-use errand_keeper::bundles::rehearsal::{Rehearsed, Selection};
+use errand_keeper::bundles::{
+    judge::SETTLE_COST,
+    rehearsal::{Rehearsed, Selection},
+};
 use errand_types::BlockHead;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -36,6 +42,8 @@ struct Executors {
     base_fee: U256,
     cost: U256,
     payment: U256,
+    /// The difference.
+    profit: I256,
     /// Tip at which they earn nothing, in wei per gas.
     break_even: u128,
 }
@@ -45,20 +53,22 @@ impl Planning<'_> {
         let cap = self.bundle.header.maxBaseFee;
         // The basefee of the rehearsal.
         let base_fee = U256::from(self.next_base_fee()).min(cap);
-        let gas = U256::from(self.rehearsed.gas_used().saturating_add(self.claim_gas()));
+        let gas = U256::from(self.rehearsed.gas_used().saturating_add(self.lock_gas()));
         let cost = gas.saturating_mul(base_fee);
         let payment = self.rehearsed.payment();
         let break_even = payment.saturating_sub(cost).checked_div(gas).unwrap_or_default().saturating_to();
-        Executors { base_fee, cost, payment, break_even }
+        let profit = signed(payment).saturating_sub(signed(cost));
+        Executors { base_fee, cost, payment, profit, break_even }
     }
 
     fn next_base_fee(&self) -> u64 {
         errand_sim::next_block(&self.head, errand_sim::BaseFeeRule::ETHEREUM, 0).base_fee
     }
 
-    fn claim_gas(&self) -> u64 {
+    /// What claiming and taking the bond back costs.
+    fn lock_gas(&self) -> u64 {
         match self.rehearsed.selection {
-            Selection::Claimed { gas, .. } => gas,
+            Selection::Claimed { gas, .. } => gas.saturating_add(SETTLE_COST),
             Selection::Held | Selection::Assumed => 0,
         }
     }
@@ -129,6 +139,7 @@ impl Planning<'_> {
             "freeWei": home.free.to_string(), "missingWei": self.missing().to_string(),
             "baseFeeWei": executors.base_fee.to_string(), "expectedCostWei": executors.payment.to_string(),
             "executorSpendsWei": executors.cost.to_string(),
+            "executorProfitWei": executors.profit.to_string(),
             "executorBreakEvenTipWei": executors.break_even.to_string(),
             "selection": self.selection(),
             "bundleFile": self.output, "layoutsFile": self.layouts,
@@ -239,12 +250,13 @@ impl Planning<'_> {
             ),
             (
                 "executors",
-                if executors.payment < executors.cost {
+                if executors.profit.is_negative() {
                     self.loss_text(&executors)
                 } else {
                     format!(
-                        "spend {} for gas, claim included; earn up to a tip of {}",
+                        "spend {} for gas, claim included, and earn {}; less with a tip, nothing at {}",
                         eth_text(executors.cost),
+                        eth_text(executors.profit.unsigned_abs()),
                         gas_price_text(executors.break_even)
                     )
                 },
@@ -258,7 +270,7 @@ impl Planning<'_> {
             "spend {} for gas, claim included, and LOSE {}: nobody takes so small a bundle. Put more into it, or \
              carry it out yourself: errand keeper run --own-project {}",
             eth_text(executors.cost),
-            eth_text(executors.cost.saturating_sub(executors.payment)),
+            eth_text(executors.profit.unsigned_abs()),
             self.home.site.manager
         )
     }

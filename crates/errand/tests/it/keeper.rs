@@ -1,6 +1,8 @@
 //! `errand keeper`
 
 use crate::chain::{Chain, run};
+use alloy::providers::Provider;
+use errand_testkit::{Proxy, proxy::Mode};
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -81,6 +83,83 @@ fn a_keeper_executes_stops_when_asked_and_tells_what_it_did() {
     let (code, log) = keeper.stop();
     assert_eq!(code, Some(0), "{log}");
     assert!(lines(&log).iter().any(|line| line["fields"]["message"] == "keeper stopped"), "{log}");
+}
+
+/// So many transactions of an account are in blocks.
+fn nonce(chain: &Chain, account: u32) -> u64 {
+    chain
+        .block_on(async { chain.anvil.provider().get_transaction_count(chain.account(account)).await })
+        .unwrap()
+}
+
+#[test]
+fn a_keeper_that_is_killed_between_sending_and_mining_repeats_nothing() {
+    let chain = Chain::own();
+    let id = chain.register(1).to_string();
+    let journal = chain.home().join("journal.sqlite");
+    chain.block_on(chain.anvil.set_automine(false)).unwrap();
+    let run = || {
+        let mut command = chain.signing(3);
+        Running::start(command.args(["keeper", "run", "--journal"]).arg(&journal))
+    };
+    let pending = || {
+        chain.block_on(async {
+            let provider = chain.anvil.provider();
+            provider.get_transaction_count(chain.account(3)).pending().await.unwrap()
+        })
+    };
+    let mut keeper = run();
+    let deadline = Instant::now() + LIMIT;
+    while pending() == 0 {
+        assert!(Instant::now() < deadline, "it sends nothing");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    // SIGKILL: it writes nothing any more.
+    keeper.0.kill().unwrap();
+    keeper.0.wait().unwrap();
+    let keeper = run();
+    wait(&chain, "the execution", || {
+        let shown = chain.run(&["request", "show", &id, "--json"]).ok().json();
+        (shown["status"] == "executed").then_some(())
+    });
+    chain.mine(3);
+    assert_eq!(nonce(&chain, 3), 1, "one transaction, whoever sent it");
+    let (code, log) = keeper.stop();
+    assert_eq!(code, Some(0), "{log}");
+    assert_eq!(pending(), 1);
+}
+
+#[test]
+fn a_keeper_outlives_its_node_and_says_when_it_finds_none() {
+    let chain = Chain::own();
+    let proxy = chain.block_on(Proxy::to(chain.anvil.port())).unwrap();
+    let run = || {
+        let mut command = chain.signing(3);
+        command.env("ERRAND_RPC", proxy.http_url()).args(["keeper", "run"]);
+        command
+    };
+    proxy.set(Mode::Down);
+    super::chain::run(&mut run()).failed(1, &["127.0.0.1", "--rpc"]);
+    assert!(!chain.home().join(".errand").exists(), "nothing is left behind");
+
+    proxy.set(Mode::Pass);
+    let keeper = Running::start(&mut run());
+    let first = chain.register(1).to_string();
+    let executed = |id: &str| {
+        let shown = chain.run(&["request", "show", id, "--json"]).ok().json();
+        (shown["status"] == "executed").then_some(())
+    };
+    wait(&chain, "the first execution", || executed(&first));
+    proxy.set(Mode::Down);
+    let meanwhile = chain.register(1).to_string();
+    chain.mine(3);
+    std::thread::sleep(Duration::from_secs(2));
+    assert!(executed(&meanwhile).is_none());
+    proxy.set(Mode::Pass);
+    wait(&chain, "what came meanwhile", || executed(&meanwhile));
+    let (code, log) = keeper.stop();
+    assert_eq!(code, Some(0), "{log}");
+    assert_eq!(nonce(&chain, 3), 2, "{log}");
 }
 
 #[test]

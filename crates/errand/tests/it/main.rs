@@ -12,6 +12,7 @@ mod bad_input;
 mod chain;
 mod keeper;
 mod keeper_bundles;
+mod keeper_traps;
 mod requests;
 mod stake;
 mod upgrade;

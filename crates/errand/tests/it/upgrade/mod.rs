@@ -2,6 +2,6 @@
 
 mod bad_input;
 mod life;
-mod place;
+pub(crate) mod place;
 mod proxies;
 mod watch;

@@ -70,6 +70,10 @@ pub(crate) struct Place {
     pub(crate) stranger: u32,
     pub(crate) manager: Address,
     pub(crate) actor: Address,
+    /// The keys of `[caps]`.
+    pub(crate) caps: &'static str,
+    /// The payment strategy.
+    pub(crate) eps: Address,
     folder: TempDir,
     salt: String,
 }
@@ -97,6 +101,8 @@ impl Place {
             stranger: owner + 1,
             manager: address("manager"),
             actor: address("actor"),
+            caps: "maxBaseFee = \"30 gwei\"",
+            eps: chain.address("FlatFeeEPS"),
             folder,
             salt: salt.to_owned(),
         }
@@ -110,10 +116,12 @@ impl Place {
     pub(crate) fn toml(&self, contracts: &str) -> String {
         let text = format!(
             "[project]\nchainId = 31337\nowner = \"{}\"\nsalt = \"{}\"\nuri = \"{}\"\n[strategies]\n\
-             ess = \"SimpleLockESS\"\neps = \"FlatFeeEPS\"\n[caps]\nmaxBaseFee = \"30 gwei\"\n{contracts}",
+             ess = \"SimpleLockESS\"\neps = \"{}\"\n[caps]\n{}\n{contracts}",
             self.chain.account(self.owner),
             self.salt,
-            self.path("bundle.json").display()
+            self.path("bundle.json").display(),
+            self.eps,
+            self.caps
         );
         let path = self.path("upgrade.toml");
         fs::write(&path, text).unwrap();
@@ -129,7 +137,7 @@ impl Place {
             actor: self.actor,
             registry: self.chain.address("ChugSplashRegistry"),
             ess: self.chain.address("SimpleLockESS"),
-            eps: self.chain.address("FlatFeeEPS"),
+            eps: self.eps,
         };
         let artifact = |name: &str| {
             let name = name.rsplit(':').next().unwrap();
@@ -218,7 +226,12 @@ impl Place {
 
     /// A bundle that is approved.
     pub(crate) fn approved(&self, contracts: &str) -> Bundle {
-        let made = self.bundle(contracts);
+        self.approved_with(contracts, |_| {})
+    }
+
+    /// The same, changed by `tweak` before it is hashed.
+    pub(crate) fn approved_with(&self, contracts: &str, tweak: impl FnOnce(&mut Plan)) -> Bundle {
+        let made = self.bundle_with(contracts, tweak);
         let id = self.propose();
         assert_eq!(id, made.id.to_string());
         self.owner(&["fund", "--for-bundle", &id]).ok();

@@ -1,0 +1,101 @@
+//! Bundles that a keeper would lose on: `--explain` says why each is not taken, and nothing is sent.
+
+use crate::{
+    chain::Chain,
+    upgrade::place::{CONTRACTS, Place},
+};
+use alloy::{
+    primitives::{Address, address, hex},
+    providers::Provider,
+};
+use errand_bundle::Step;
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Stdio},
+    sync::{Arc, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
+
+const STRANGE_EPS: Address = address!("0x00000000000000000000000000000000000c0001");
+const EXECUTOR: u32 = 3;
+/// How long a keeper may take to say why it does nothing.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// A keeper, killed when dropped.
+struct Keeper(Child);
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        // It may be gone already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Runs a keeper until it has explained all of these in its log.
+fn explains(chain: &Chain, why: &[&str]) {
+    let mut command = chain.signing(EXECUTOR);
+    let command = command.args(["keeper", "run", "--explain"]).stderr(Stdio::piped()).stdout(Stdio::null());
+    let mut keeper = Keeper(command.spawn().unwrap());
+    let log = BufReader::new(keeper.0.stderr.take().unwrap());
+    let (sender, lines) = mpsc::channel();
+    thread::spawn(move || log.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+    let deadline = Instant::now() + LIMIT;
+    let mut missing = why.to_vec();
+    let mut told = String::new();
+    while !missing.is_empty() {
+        let line = lines.recv_timeout(deadline.saturating_duration_since(Instant::now()));
+        let line = line.unwrap_or_else(|_| panic!("not told: {missing:?} in:\n{told}"));
+        missing.retain(|text| !line.contains(text));
+        told.push_str(&line);
+        told.push('\n');
+    }
+}
+
+#[test]
+fn a_keeper_says_why_it_claims_none_of_the_traps() {
+    let chain = Arc::new(Chain::own_chugsplash());
+    let anvil = &chain.anvil;
+
+    let failing = Place::new(&chain, "failing");
+    let failing = failing.approved_with(CONTRACTS, |plan| {
+        let Step::Deploy { init_code, .. } = &mut plan.actions[1].step else { panic!("no deploy") };
+        // PUSH0 PUSH0 REVERT
+        *init_code = hex!("5f5ffd").into();
+    });
+    let mut strange = Place::new(&chain, "strange");
+    strange.eps = STRANGE_EPS;
+    chain.block_on(async {
+        let code = anvil.provider().get_code_at(chain.address("FlatFeeEPS")).await.unwrap();
+        anvil.set_code(STRANGE_EPS, [code.as_ref(), &[0]].concat().into()).await.unwrap();
+    });
+    let strange = strange.approved(CONTRACTS);
+    explains(
+        &chain,
+        &["action 1 fails", &format!("payment strategy {STRANGE_EPS} is none of the deployment's")],
+    );
+
+    let mut poor = Place::new(&chain, "poor");
+    poor.caps = "maxBaseFee = \"200 gwei\"\nbudget = \"0.05 ether\"";
+    let poor = poor.approved(CONTRACTS);
+    chain.block_on(anvil.set_next_base_fee(100_000_000_000)).unwrap();
+    chain.mine(1);
+    explains(&chain, &["its budget of 50000000000000000 wei does not pay what is left"]);
+
+    chain.block_on(anvil.set_next_base_fee(1_000_000_000)).unwrap();
+    let slow = Place::new(&chain, "slow");
+    let slow = slow.approved(CONTRACTS);
+    chain.block_on(anvil.call::<_, serde_json::Value>("anvil_setBlockTimestampInterval", (400,))).unwrap();
+    chain.mine(5);
+    explains(&chain, &["the lock lasts 900 s"]);
+
+    let check = chain.run_as(EXECUTOR, &["keeper", "check", "--json"]).ok().json();
+    let hindered: Vec<_> = check["bundles"].as_array().unwrap().iter().map(|told| &told["id"]).collect();
+    for bundle in [failing, strange, poor, slow] {
+        assert!(hindered.contains(&&serde_json::json!(bundle.id)), "{check}");
+    }
+    let sent =
+        chain.block_on(async { anvil.provider().get_transaction_count(chain.account(EXECUTOR)).await });
+    assert_eq!(sent.unwrap(), 0, "nothing was sent");
+}

@@ -3,6 +3,7 @@ pragma solidity 0.8.36;
 
 import {AdoptedProxiesTest, UupsBox} from "../utils/AdoptedProxiesTest.sol";
 import {Box} from "../utils/ChugSplashTest.sol";
+import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {ERC1967Proxy} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Proxy.sol";
 import {ERC1967Utils} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Utils.sol";
 import {ProxyAdmin} from "@openzeppelin/contracts/proxy/transparent/ProxyAdmin.sol";

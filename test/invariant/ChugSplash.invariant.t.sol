@@ -6,7 +6,6 @@ import {ERC1967Utils} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Utils.s
 import {IChugSplashManager} from "contracts/interfaces/IChugSplashManager.sol";
 import {ISimpleLockESS} from "contracts/interfaces/ISimpleLockESS.sol";
 import {Test} from "forge-std/Test.sol";
-import {console} from "forge-std/console.sol";
 
 /// The invariants C-1 to C-9 of `test/invariant/README.md`.
 contract ChugSplashInvariantTest is Test {
@@ -19,7 +18,15 @@ contract ChugSplashInvariantTest is Test {
         handler = new ChugSplashHandler();
         handler.setUp();
         (manager, lock, actor) = handler.contracts();
-        bytes4[] memory selectors = new bytes4[](26);
+        targetContract(address(handler));
+        // Else a step may come from one of the contracts themselves, with ETH that forge gives it.
+        targetSender(address(0x5E4DE4));
+        targetSelector(FuzzSelector(address(handler), _steps()));
+    }
+
+    /// What is done, the more often the oftener it is named.
+    function _steps() private view returns (bytes4[] memory selectors) {
+        selectors = new bytes4[](26);
         selectors[0] = handler.begin.selector;
         selectors[1] = handler.begin.selector;
         selectors[2] = handler.claim.selector;
@@ -46,10 +53,6 @@ contract ChugSplashInvariantTest is Test {
         selectors[23] = handler.changeTarget.selector;
         selectors[24] = handler.changeExecutor.selector;
         selectors[25] = handler.deposit.selector;
-        targetContract(address(handler));
-        // Else a step may come from one of the contracts themselves, with ETH that forge gives it.
-        targetSender(address(0x5E4DE4));
-        targetSelector(FuzzSelector(address(handler), selectors));
     }
 
     /// One campaign for all: each of them would run the same steps again.
@@ -80,10 +83,8 @@ contract ChugSplashInvariantTest is Test {
     }
 
     function _conservation() private view {
-        // User bonds that were pushed are the only ETH that no step of ours saw leave.
         uint256 inside = address(manager).balance - handler.forced();
-        assertLe(inside + handler.takenOut(), handler.sentIn(), "C-2: in = inside + out");
-        assertEq((handler.sentIn() - inside - handler.takenOut()) % 0.1 ether, 0, "C-2: but for user bonds");
+        assertEq(inside + handler.takenOut(), handler.sentIn(), "C-2: in = inside + out");
     }
 
     function _bonds() private view {
@@ -122,8 +123,6 @@ contract ChugSplashInvariantTest is Test {
 
     function afterInvariant() public {
         vm.warp(handler.clock());
-        uint256 steps = handler.steps();
-        if (steps >= 100) assertGe(handler.achieved() * 100, steps * 25, "too few steps achieve anything");
         // Whatever happened: the owner can stop what is active, and take what is free.
         address owner = handler.ownerOfIt();
         if (manager.activeBundleId() != 0) {
@@ -137,8 +136,46 @@ contract ChugSplashInvariantTest is Test {
         }
         IChugSplashManager.Accounts memory a = manager.accounts();
         assertEq(address(manager).balance, a.owed + handler.forced(), "nothing is stuck");
-        if (vm.envOr("SHOW", false)) {
-            console.log(steps, handler.achieved(), handler.completed(), handler.stalled());
+    }
+
+    /**
+     * A campaign whose calls are all refused would say nothing: on a long walk of the same steps each of them
+     * achieves something.
+     * forge-config: default.isolate = true
+     */
+    function test_EveryStepAchievesSomething() public {
+        bytes4[] memory steps = _steps();
+        for (uint256 i; i < 3000; ++i) {
+            uint256 seed = uint256(keccak256(abi.encode(i)));
+            bytes memory data = abi.encodeWithSelector(steps[seed % steps.length], seed >> 8);
+            (bool success,) = address(handler).call(data);
+            assertTrue(success, "a step of the handler failed");
+            if (i % 100 == 99) invariant_MoneyBondsAndProxiesAreInOrder();
         }
+        bytes4[16] memory calls = _calls();
+        for (uint256 i; i < calls.length; ++i) {
+            assertGe(handler.achievedBy(calls[i]), 1, vm.toString(calls[i]));
+        }
+        assertGe(handler.completed(), 10, "completed");
+        assertGe(handler.stalled(), 10, "stalled");
+    }
+
+    function _calls() private view returns (bytes4[16] memory calls) {
+        calls[0] = manager.approve.selector;
+        calls[1] = manager.execute.selector;
+        calls[2] = lock.claim.selector;
+        calls[3] = lock.settle.selector;
+        calls[4] = manager.requestPause.selector;
+        calls[5] = manager.resume.selector;
+        calls[6] = manager.retry.selector;
+        calls[7] = manager.close.selector;
+        calls[8] = manager.cancel.selector;
+        calls[9] = manager.rollback.selector;
+        calls[10] = manager.withdraw.selector;
+        calls[11] = manager.deposit.selector;
+        calls[12] = lock.noteCongestion.selector;
+        calls[13] = lock.release.selector;
+        calls[14] = lock.withdraw.selector;
+        calls[15] = manager.withdrawOwed.selector;
     }
 }

@@ -27,8 +27,11 @@ contract ChugSplashHandler is ChugSplashTest {
 
     // --- ghosts ---
 
-    uint256 public steps;
+    /// calls of manager and lock
+    uint256 public tried;
+    /// those that succeeded, in all and by function
     uint256 public achieved;
+    mapping(bytes4 selector => uint256) public achievedBy;
     uint256 public completed;
     uint256 public stalled;
     /// wei that were forced in
@@ -63,7 +66,6 @@ contract ChugSplashHandler is ChugSplashTest {
     modifier step() {
         vm.warp(clock);
         vm.fee(relay.baseFee());
-        ++steps;
         _;
         _watch();
     }
@@ -90,7 +92,12 @@ contract ChugSplashHandler is ChugSplashTest {
 
     /// A bundle of some deploys, and of a switch of both proxies in which the target is called between.
     function begin(uint256 seed) external step {
-        if (manager.activeBundleId() != 0) return;
+        if (manager.activeBundleId() != 0) {
+            // Who wants the next one closes what stalled, and now and then cancels what does not move.
+            if (seed % 2 == 0) _try(owner, 0, abi.encodeCall(manager.close, ()));
+            else if (seed % 7 == 0) _cancelIt();
+            return;
+        }
         delete plan;
         uint256 deploys = seed % 4;
         address box = address(new Box(++_salt));
@@ -146,7 +153,12 @@ contract ChugSplashHandler is ChugSplashTest {
     }
 
     function cancel(uint256 seed) external seldom(seed) step {
-        _try(owner, 0, abi.encodeCall(manager.cancel, ()));
+        // A wallet may refuse the user bond: then it is owed.
+        if ((seed >> 8) % 2 == 0) {
+            Puppet puppet = Puppet(payable(executors[2 + (seed >> 16) % 2]));
+            puppet.behave(Puppet.Mode.Reject, Puppet.Mode.Accept, 0);
+        }
+        _cancelIt();
     }
 
     function rollback(uint256 seed) external seldom(seed) step {
@@ -178,10 +190,13 @@ contract ChugSplashHandler is ChugSplashTest {
         vm.deal(address(this), amount);
         ForceFeeder.feed(address(manager), amount);
         forced += amount;
-        ++achieved;
     }
 
     function note(uint256 which) external step {
+        (address selected,) = manager.selected();
+        if (selected == address(0)) _claimAs(executors[(which >> 8) % 4]);
+        // Congestion has to be there to be noted.
+        if (which % 8 >= 4) relay.setPrices(45 gwei, 45 gwei);
         if (which % 4 == 0) _try(stranger, 0, abi.encodeCall(manager.recordSelection, ()));
         if (which % 4 == 1) _try(stranger, 0, abi.encodeCall(manager.noteUnsound, ()));
         if (which % 4 == 2) {
@@ -193,13 +208,11 @@ contract ChugSplashHandler is ChugSplashTest {
     function passTime(uint256 amount) external step {
         uint256[6] memory spans = [uint256(1), 30, 200, 450, LOCK, 2 * LOCK];
         clock += spans[amount % 6] + amount % 2;
-        ++achieved;
     }
 
     function setBaseFee(uint256 amount) external step {
         uint256[5] memory prices = [uint256(1 gwei), 10 gwei, 20 gwei, 45 gwei, 100 gwei];
         relay.setPrices(prices[amount % 5], prices[amount % 5]);
-        ++achieved;
     }
 
     // --- executors ---
@@ -273,11 +286,12 @@ contract ChugSplashHandler is ChugSplashTest {
     // --- bad behaviour ---
 
     function misbehave(uint256 seed) external step {
-        if (seed % 2 == 0) ess.behave(ScriptedStrategy.Mode((seed >> 8) % 6));
-        else eps.behave(ScriptedStrategy.Mode((seed >> 8) % 5));
+        // They answer most of the time, or little would ever be executed by them.
+        uint256 mode = (seed >> 8) % 15;
+        if (seed % 2 == 0) ess.behave(ScriptedStrategy.Mode(mode < 6 ? mode : 0));
+        else eps.behave(ScriptedStrategy.Mode(mode < 5 ? mode : 0));
         ess.select((seed >> 16) % 5 == 4 ? ANYONE : executors[(seed >> 16) % 4], clock);
         eps.price(seed % 7 == 0 ? type(uint256).max : 0.001 ether);
-        ++achieved;
     }
 
     function changeTarget(uint256 seed) external step {
@@ -288,7 +302,6 @@ contract ChugSplashHandler is ChugSplashTest {
         calls[1] = Puppet.Call(address(lock), 0, abi.encodeCall(lock.settle, (address(manager), id)));
         target.script(calls);
         target.behave(Puppet.Mode.Accept, mode, uint96((seed >> 16) % 2));
-        ++achieved;
     }
 
     function changeExecutor(uint256 seed) external step {
@@ -299,10 +312,21 @@ contract ChugSplashHandler is ChugSplashTest {
         puppet.script(calls);
         Puppet.Mode mode = Puppet.Mode(seed % 3 == 0 ? (seed >> 8) % 6 : 0);
         puppet.behave(mode, Puppet.Mode.Accept, 0);
-        ++achieved;
     }
 
     // --- internals ---
+
+    function _cancelIt() private {
+        // The user bond goes to one executor, at once or for it to take, or stays.
+        uint256 before = _executorsHold();
+        IChugSplashManager.Accounts memory was = manager.accounts();
+        if (!_try(owner, 0, abi.encodeCall(manager.cancel, ()))) return;
+        IChugSplashManager.Accounts memory now_ = manager.accounts();
+        uint256 pushed = _executorsHold() - before;
+        takenOut += pushed;
+        uint256 stayed = now_.free - was.free - was.budget - was.callValue;
+        if (pushed + (now_.owed - was.owed) + stayed != was.userBond) fault = "a user bond went astray";
+    }
 
     function _claimAs(address executor) private {
         ISimpleLockESS.Lock memory old = lock.lockOf(address(manager), id);
@@ -322,15 +346,33 @@ contract ChugSplashHandler is ChugSplashTest {
     }
 
     function _try(address from, uint256 value, bytes memory data) private returns (bool success) {
-        (success,) =
-            address(relay).call(abi.encodeCall(relay.send, (from, address(manager), value, TX_GAS, data)));
-        if (success) ++achieved;
+        return _send(from, address(manager), value, data);
     }
 
     function _tryLock(address from, uint256 value, bytes memory data) private returns (bool success) {
-        (success,) =
-            address(relay).call(abi.encodeCall(relay.send, (from, address(lock), value, TX_GAS, data)));
-        if (success) ++achieved;
+        // An executor that is paid its bond may fetch at once what the manager owes it.
+        uint256 owed = manager.accounts().owed;
+        success = _send(from, address(lock), value, data);
+        takenOut += owed - manager.accounts().owed;
+    }
+
+    function _send(address from, address to, uint256 value, bytes memory data)
+        private
+        returns (bool success)
+    {
+        ++tried;
+        (success,) = address(relay).call(abi.encodeCall(relay.send, (from, to, value, TX_GAS, data)));
+        if (!success) return false;
+        ++achieved;
+        // Only the first four bytes are looked at.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        ++achievedBy[bytes4(data)];
+    }
+
+    function _executorsHold() private view returns (uint256 sum) {
+        for (uint256 i; i < executors.length; ++i) {
+            sum += executors[i].balance;
+        }
     }
 
     /// A lock was settled by somebody else than its executor.

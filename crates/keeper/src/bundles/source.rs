@@ -222,6 +222,9 @@ impl Bundles {
                     if !self.flights.values().any(|flight| flight.concerns(&entry)) {
                         self.book.forget(&entry.id);
                         self.library.forget(&entry.id);
+                        self.refusals.remove(&entry.id);
+                        self.failures.remove(&entry.id);
+                        self.told.remove(&entry.id);
                         self.changed.extend(self.book.take_changed());
                     }
                     continue;

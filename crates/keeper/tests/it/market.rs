@@ -134,6 +134,13 @@ impl Market {
         ess.lockOf(project.site.manager, bundle.id).call().await.unwrap()
     }
 
+    /// Posts the bond for a bundle from one of the node's accounts, without a keeper.
+    pub(crate) async fn claim(&self, executor: u32, project: &Project<'_>, bundle: &Bundle) {
+        let call = ISimpleLockESS::claimCall { project: project.site.manager, bundleId: bundle.id };
+        let account = self.stage.anvil.account(executor).unwrap();
+        self.stage.send(account, project.site.ess, U256::from(BOND), call.abi_encode()).await;
+    }
+
     /// Sets the base fee of a new block, and of those that follow it about.
     pub(crate) async fn base_fee(&self, wei: u64) {
         self.stage.anvil.set_next_base_fee(wei.into()).await.unwrap();

@@ -1,0 +1,74 @@
+//! Money of a keeper's that it takes back, whoever put it there.
+
+use crate::{
+    common::until,
+    market::{BOND, Market, Wish},
+};
+use alloy::{
+    primitives::{Bytes, U256},
+    providers::Provider,
+};
+use errand_bindings::IChugSplashManager;
+use errand_keeper::bundles::{BundlePolicy, BundleReport, Hindrance, Step};
+use tempfile::tempdir;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_strategy_that_changed_is_noted_and_the_bond_comes_back() {
+    let market = Market::open().await;
+    let folder = tempdir().unwrap();
+    let mut project = market.project(1).await;
+    let planned = project.deploys(8, 3_000);
+    let bundle = project.approve(&planned, Wish::default()).await;
+    market.claim(1, &project, &bundle).await;
+    let eps = project.site.eps;
+    let code = market.stage.anvil.provider().get_code_at(eps).await.unwrap();
+    market.stage.anvil.set_code(eps, [code.as_ref(), &[0]].concat().into()).await.unwrap();
+    market.stage.anvil.mine(1).await.unwrap();
+    let before = market.balance(market.stage.anvil.account(1).unwrap()).await;
+
+    let trusting = BundlePolicy { allowed_strategies: vec![eps], ..Default::default() };
+    let keeper = market.keeper_with(1, folder.path(), trusting, 16_777_216);
+    let notes = |told: &BundleReport| told.step == Some(Step::NoteUnsound);
+    keeper.told("it notes the change", |report| report.bundles.iter().any(notes)).await;
+    until("the bond is settled", || async { market.lock(&project, &bundle).await.executor.is_zero() }).await;
+    let is_unsound = |told: &BundleReport| matches!(told.hindrance, Some(Hindrance::Unsound));
+    market.stage.mine_and_see(&keeper, 2).await;
+    let reports = keeper.stop().await;
+    assert!(reports.last().unwrap().bundles.iter().any(is_unsound), "{:?}", reports.last());
+    let after = market.balance(market.stage.anvil.account(1).unwrap()).await;
+    assert!(after > before && after < before + U256::from(BOND), "the bond, less gas");
+    assert_eq!(project.info(&bundle).await.nextIndex, U256::ZERO);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_project_owes_is_withdrawn() {
+    let market = Market::open().await;
+    let folder = tempdir().unwrap();
+    let mut project = market.project(1).await;
+    let planned = project.deploys(8, 3_000);
+    let bundle = project.approve(&planned, Wish::default()).await;
+    market.claim(1, &project, &bundle).await;
+    let executor = market.stage.anvil.account(1).unwrap();
+    // It locked between 36 seconds and five minutes ago: a cancellation pays it the user bond, which a wallet that
+    // refuses ETH at that moment is owed.
+    market.pass(60).await;
+    market.stage.anvil.set_code(executor, "0x5f5ffd".parse().unwrap()).await.unwrap();
+    project.send(&IChugSplashManager::cancelCall {}, U256::ZERO).await;
+    market.stage.anvil.set_code(executor, Bytes::new()).await.unwrap();
+    market.stage.anvil.mine(1).await.unwrap();
+    let manager = IChugSplashManager::new(project.site.manager, market.stage.anvil.provider());
+    assert_eq!(manager.owedTo(executor).call().await.unwrap(), U256::from(BOND));
+    let before = market.balance(executor).await;
+
+    let keeper = market.keeper(1, folder.path());
+    until("it is withdrawn", || async { manager.owedTo(executor).call().await.unwrap().is_zero() }).await;
+    until("the bond is settled", || async { market.lock(&project, &bundle).await.executor.is_zero() }).await;
+    market.stage.mine_and_see(&keeper, 2).await;
+    let reports = keeper.stop().await;
+    let steps: Vec<_> =
+        reports.iter().flat_map(|report| &report.bundles).filter_map(|told| told.step).collect();
+    assert!(steps.contains(&Step::WithdrawOwed), "{steps:?}");
+    let after = market.balance(executor).await;
+    assert!(after > before + U256::from(BOND), "bond and user bond, less gas");
+    assert!(reports.last().unwrap().bundles.is_empty(), "nothing is left to do: {:?}", reports.last());
+}

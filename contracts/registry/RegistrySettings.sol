@@ -5,7 +5,14 @@ import {IExecutorGate} from "../interfaces/IExecutorGate.sol";
 import {IPriceOracle} from "../interfaces/IPriceOracle.sol";
 import {IRegistry} from "../interfaces/IRegistry.sol";
 import {BoundedCall} from "../libraries/BoundedCall.sol";
-import {CLEAN_BALANCE, COLD_BALANCE, COLD_SLOT, PackedFees, pack} from "../libraries/PackedFees.sol";
+import {
+    CLEAN_BALANCE,
+    COLD_BALANCE,
+    COLD_REPORT,
+    COLD_SLOT,
+    PackedFees,
+    pack
+} from "../libraries/PackedFees.sol";
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
 
@@ -133,8 +140,8 @@ abstract contract RegistrySettings is IRegistry, Ownable2Step {
             refund: 15_000,
             credit: 5000,
             clearing: 9600,
-            report: 24_000,
-            reportPerId: 1200
+            report: 14_000,
+            reportPerId: 180
         });
     }
 
@@ -212,6 +219,7 @@ abstract contract RegistrySettings is IRegistry, Ownable2Step {
         _requireAtLeast(settings.entryAuto, least);
         _requireAtLeast(settings.tailAuto, least + COLD_BALANCE);
         _requireAtLeast(settings.shared, COLD_SLOT);
+        _requireAtLeast(settings.report, COLD_REPORT);
     }
 
     function _requireAtLeast(uint256 value, uint256 minimum) private pure {

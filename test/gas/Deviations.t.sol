@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.36;
 
+import {AskedGate} from "../actors/AskedGate.sol";
 import {MeterTarget} from "../actors/MeterTarget.sol";
 import {PassingOn} from "../actors/PassingOn.sol";
 import {RegistryTest} from "../utils/RegistryTest.sol";
@@ -111,6 +112,49 @@ contract DeviationsTest is RegistryTest {
         ratio = _ratio("the same turn's second", _execute(id, r));
         assertGe(ratio, 9800);
         assertLe(ratio, 10_200);
+    }
+
+    /// The same where the gate is asked every time: in a batch each entry bears its part of the 10,000.
+    function test_WhenAskingTakesMore_TheRestIsTheExecutors() public {
+        _useTestGate();
+        gate.answer(block.number, 0);
+        gate.waste(20_000);
+        _warmGrant();
+        (uint256 id, IRegistry.Request memory r) = _newPlain();
+        uint256 ratio = _ratio("asking takes more", _execute(id, r));
+        assertGe(ratio, 7200);
+        assertLe(ratio, 7600);
+
+        IRegistry.Execution[] memory batch = new IRegistry.Execution[](10);
+        for (uint256 i; i < 10; ++i) {
+            (id, r) = _newPlain();
+            batch[i] = _entry(id, r);
+        }
+        IRegistry.Outcome[] memory outcomes = _executeBatch(batch);
+        uint256 charged;
+        for (uint256 i; i < 10; ++i) {
+            charged += outcomes[i].gasCharged;
+        }
+        ratio = _ratio("asking takes more, batch of 10", charged);
+        assertGe(ratio, 9100);
+        assertLe(ratio, 9600);
+    }
+
+    /// What is charged for a report is what writing one word takes that was not zero.
+    function test_WhenTheReportTakesMore_TheRestIsTheExecutors() public {
+        AskedGate asked = _useAskedGate(executor, true);
+        _warmGrant();
+        asked.forget();
+        (uint256 id, IRegistry.Request memory r) = _newPlain();
+        uint256 ratio = _ratio("the report writes a new word", _execute(id, r));
+        assertEq(asked.lastReport(), block.number);
+        assertGe(ratio, 8000);
+        assertLe(ratio, 8500);
+
+        (id, r) = _newPlain();
+        ratio = _ratio("the report finds its word written", _execute(id, r));
+        assertGe(ratio, 10_200);
+        assertLe(ratio, 10_600);
     }
 
     // --- contracts that execute ---

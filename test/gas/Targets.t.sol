@@ -2,7 +2,6 @@
 pragma solidity 0.8.36;
 
 import {RegistryTest} from "../utils/RegistryTest.sol";
-import {IExecutorGate} from "contracts/interfaces/IExecutorGate.sol";
 import {IRegistry} from "contracts/interfaces/IRegistry.sol";
 import {console} from "forge-std/console.sol";
 
@@ -12,30 +11,6 @@ contract Word {
 
     function set(uint256 word_) external payable {
         word = word_;
-    }
-}
-
-/// A gate that reads whom it allows, and grants this block only.
-contract AskedGate is IExecutorGate {
-    address private _executor;
-
-    constructor(address executor) {
-        _executor = executor;
-    }
-
-    function authorize(address executor, uint256[] calldata)
-        external
-        view
-        returns (uint48 until, bool report)
-    {
-        if (executor == _executor) until = uint48(block.number);
-        report = false;
-    }
-
-    function executed(address, uint256[] calldata) external {}
-
-    function getSelectedExecutor(address, bytes32) external view returns (address, uint256) {
-        return (_executor, 1);
     }
 }
 
@@ -84,9 +59,7 @@ contract GasTargetsTest is RegistryTest {
     }
 
     function test_Single_WhenGateIsAsked() public {
-        AskedGate asked = new AskedGate(executor);
-        vm.prank(owner);
-        registry.setGate(asked);
+        _useAskedGate(executor, false);
         uint256 over = _single();
         console.log("single, gate asked, over a direct call:", over);
         assertLe(over, 45_300); // target 40,000

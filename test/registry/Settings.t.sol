@@ -89,7 +89,7 @@ contract SettingsTest is RegistryTest {
 
     function test_WhenFeesAreSet_TheyAreReadBack() public {
         IRegistry.FeeSettings memory fees =
-            IRegistry.FeeSettings(1000 gwei, 1, 2, 3, 12, 7612, 12, 2812, 8, 2000, 10, 11, 12, 13, 14);
+            IRegistry.FeeSettings(1000 gwei, 1, 2, 3, 12, 7612, 12, 2812, 8, 2000, 10, 11, 12, 4913, 14);
         vm.expectEmit(address(registry));
         emit IRegistry.FeeSettingsSet(fees);
         vm.prank(owner);
@@ -149,10 +149,10 @@ contract SettingsTest is RegistryTest {
 
     /// What is taken off a setting for what is refunded or warm must not exceed it: nothing could be executed.
     function test_RevertWhen_ASettingIsLessThanWhatIsTakenOffIt() public {
-        // as in IRegistry.FeeSettings: tailEth, tailAuto, entryEth, entryAuto, shared
-        uint256[5] memory fields = [uint256(4), 5, 6, 7, 9];
-        uint256[5] memory minima = [uint256(4800), 12_400, 4800, 7600, 2000];
-        for (uint256 i; i < 5; ++i) {
+        // as in IRegistry.FeeSettings: tailEth, tailAuto, entryEth, entryAuto, shared, report
+        uint256[6] memory fields = [uint256(4), 5, 6, 7, 9, 13];
+        uint256[6] memory minima = [uint256(4800), 12_400, 4800, 7600, 2000, 4900];
+        for (uint256 i; i < 6; ++i) {
             IRegistry.FeeSettings memory fees = registry.feeSettings();
             assertEq(fees.clearing, 4800);
             (uint256 field, uint256 minimum) = (fields[i], minima[i]);
@@ -175,10 +175,12 @@ contract SettingsTest is RegistryTest {
         IRegistry.FeeSettings memory fees;
         fees.clearing = registry.maxFeeSettings().clearing;
         (fees.tailEth, fees.entryEth, fees.shared) = (fees.clearing, fees.clearing, 2000);
+        fees.report = 4900;
         (fees.tailAuto, fees.entryAuto) = (fees.clearing + 7600, fees.clearing + 2800);
         vm.prank(owner);
         registry.setFeeSettings(fees);
         _useTestGate();
+        gate.answer(block.number, 1);
         Puppet caller = new Puppet();
         Puppet.Call[] memory calls = new Puppet.Call[](8);
         _fundAuto(user);

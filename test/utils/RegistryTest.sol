@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.36;
 
+import {AskedGate} from "../actors/AskedGate.sol";
 import {MeterTarget} from "../actors/MeterTarget.sol";
 import {TestGate} from "../actors/TestGate.sol";
 import {Relay} from "./Relay.sol";
@@ -74,6 +75,13 @@ abstract contract RegistryTest is Test {
         gate = new TestGate();
         vm.prank(owner);
         registry.setGate(gate);
+    }
+
+    /// A gate that is asked for every call and grants it to `executor_` alone.
+    function _useAskedGate(address executor_, bool wantsReport) internal returns (AskedGate asked) {
+        asked = new AskedGate(executor_, wantsReport);
+        vm.prank(owner);
+        registry.setGate(asked);
     }
 
     // --- Requests ---

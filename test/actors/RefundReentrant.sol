@@ -11,7 +11,9 @@ contract RefundReentrant {
         /// the same, and insists on it
         WithdrawOrRevert,
         SendBack,
-        Execute
+        Execute,
+        /// ETH too, but before it is paid, when it has the gas for it; and would not mind if it were taken
+        SendAhead
     }
 
     IRegistry private immutable REGISTRY;
@@ -29,6 +31,10 @@ contract RefundReentrant {
 
     receive() external payable {
         bool success;
+        if (TRICK == Trick.SendAhead) {
+            if (msg.value == 0) (success,) = address(REGISTRY).call{value: 1}("");
+            return;
+        }
         if (TRICK == Trick.SendBack) {
             (success,) = address(REGISTRY).call{value: 1}("");
         } else if (TRICK == Trick.Execute) {

@@ -87,6 +87,9 @@ contract ReentrancyTest is RegistryTest {
         for (uint256 i; i < TRIES; ++i) {
             if (i == TRIES - 1) {
                 assertEq(results[i], ethTaken, "ETH");
+                if (!ethTaken) {
+                    assertEq(returned[i], abi.encodeWithSelector(IRegistry.UnexpectedEth.selector, puppet));
+                }
                 continue;
             }
             assertFalse(results[i], "entered");
@@ -158,6 +161,44 @@ contract ReentrancyTest is RegistryTest {
         }
     }
 
+    /// What can be called: views, and handing over the ownership. Nothing that an execution goes by depends on
+    /// who owns the Registry, and the Request that runs is gone already.
+    function test_WhenTargetReadsAndHandsOver_TheExecutionIsTheSame() public {
+        (uint256 id, IRegistry.Request memory r) = _attacking(0);
+        puppet.script(new Puppet.Call[](0));
+        uint256 snapshot = vm.snapshotState();
+        uint256 untouched = _execute(id, r);
+        vm.revertToState(snapshot);
+
+        Puppet.Call[] memory calls = new Puppet.Call[](5);
+        bytes[5] memory data = [
+            abi.encodeCall(IRegistry.getHashedReq, (id)),
+            abi.encodeCall(IRegistry.creditOf, (address(puppet))),
+            abi.encodeCall(Ownable2Step.transferOwnership, (owner)),
+            abi.encodeCall(IRegistry.setGate, (gate)),
+            abi.encodeCall(Ownable.renounceOwnership, ())
+        ];
+        for (uint256 i; i < 5; ++i) {
+            calls[i] = Puppet.Call(address(registry), 0, data[i]);
+        }
+        puppet.script(calls);
+        Ledger memory before = _ledger(r);
+        uint256 credit = registry.creditOf(address(puppet));
+        uint256 gas = _execute(id, r);
+        (bool[] memory results, bytes[] memory returned) = puppet.results();
+        for (uint256 i; i < 5; ++i) {
+            assertEq(results[i], i != 3);
+        }
+        assertEq(returned[0], abi.encode(0), "it is gone");
+        assertEq(returned[1], abi.encode(credit));
+        assertEq(returned[3], abi.encodeWithSelector(IRegistry.Reentered.selector));
+        assertEq(registry.owner(), address(0));
+        assertGt(gas, untouched, "measured");
+        uint256 fee = executor.balance - before.executor;
+        assertApproxEqAbs(fee, _ethFee(gas), 2);
+        assertEq(address(puppet).balance, before.user + r.initEthSent - fee);
+    }
+
     // --- from whoever else is called ---
 
     function test_WhenExecutorReentersOnItsPay_NothingWorks() public {
@@ -198,11 +239,14 @@ contract ReentrancyTest is RegistryTest {
     function test_WhenGateReenters_NothingWorks() public {
         IRegistry.Request memory r = _request(address(bystander), "abcd");
         r.initEthSent = 1 ether;
-        gate.answer(block.number, 0);
         Puppet.Call[] memory all = _everything();
-        for (uint256 i; i < TRIES; ++i) {
+        for (uint256 k; k < 2 * TRIES; ++k) {
+            uint256 i = k % TRIES;
+            // The second time it tries again when it is told.
+            gate.answer(block.number, k / TRIES);
             gate.hook(all[i].to, all[i].data);
             _execute(_register(r), r);
+            assertEq(gate.told(), k < TRIES ? 0 : k + 1 - TRIES);
             assertFalse(gate.hookSucceeded());
             bytes4 reason = IRegistry.Reentered.selector;
             // It is not the owner.

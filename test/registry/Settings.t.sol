@@ -147,6 +147,45 @@ contract SettingsTest is RegistryTest {
         assertEq(address(registry).balance, 0);
     }
 
+    /// The same where a user pays in AUTO, and where Requests share a batch.
+    function test_WhenOwnerGoesToEveryBound_EveryKindOfFeeIsBounded() public {
+        deal(address(autoToken), executor, 1);
+        _warmGrant();
+        IRegistry.FeeSettings memory fees = registry.maxFeeSettings();
+        fees.clearing = 0;
+        vm.prank(owner);
+        registry.setFeeSettings(fees);
+        uint256 price = oracle.autoPerEth() * registry.MAX_PRICE_STEP();
+        next.set(price);
+        _set(next);
+        oracle = next;
+
+        IRegistry.Execution[] memory batch = new IRegistry.Execution[](10);
+        for (uint256 i; i < 10; ++i) {
+            IRegistry.Request memory r = _request(address(new MeterTarget()), "abcd");
+            r.payWithAUTO = true;
+            _fundAuto(user);
+            batch[i] = _entry(_register(r), r);
+        }
+        uint256 before = autoToken.balanceOf(user);
+        uint256 snapshot = vm.snapshotState();
+        uint256 gas = _execute(batch[0].id, batch[0].request);
+        assertEq(before - autoToken.balanceOf(user), _autoFee(gas));
+        assertLt(gas * 10, relay.receiptGas() * 22, "single");
+        vm.revertToState(snapshot);
+
+        IRegistry.Outcome[] memory outcomes = _executeBatch(batch);
+        uint256 fee;
+        gas = 0;
+        for (uint256 i; i < 10; ++i) {
+            fee += outcomes[i].fee;
+            gas += outcomes[i].gasCharged;
+        }
+        assertEq(before - autoToken.balanceOf(user), fee);
+        assertApproxEqAbs(fee, _autoFee(gas), 10);
+        assertLt(gas * 10, relay.receiptGas() * 22, "batch");
+    }
+
     /// What is taken off a setting for what is refunded or warm must not exceed it: nothing could be executed.
     function test_RevertWhen_ASettingIsLessThanWhatIsTakenOffIt() public {
         // as in IRegistry.FeeSettings: tailEth, tailAuto, entryEth, entryAuto, shared, report

@@ -25,6 +25,9 @@ contract BlockhashSeedTest is StakeManagerBase {
 
     function test_WhenBlockIsOlder_SeedIsLost() public view {
         assertSeed(START - 257, ISeedSource.Status.Lost);
+        // Nor is the history of EIP-2935 asked.
+        assertSeed(START - 8191, ISeedSource.Status.Lost);
+        assertSeed(START - 8192, ISeedSource.Status.Lost);
         assertSeed(0, ISeedSource.Status.Lost);
     }
 

@@ -170,11 +170,10 @@ contract StakeManager is IStakeManager, ReentrancyGuardTransient {
         _settleBeforeChange();
 
         Position storage position = _positions[msg.sender];
-        uint256 staked = position.stake;
+        (uint256 staked, uint24 leaf) = (position.stake, position.leaf);
         // What the amount adds to the rounded-down weight, computed so that no amount overflows.
         uint256 units = amount / unit + (amount % unit + staked % unit) / unit;
         if (units != 0) {
-            uint24 leaf = position.leaf;
             if (leaf == 0) {
                 leaf = _takeLeaf();
                 position.leaf = leaf;
@@ -381,18 +380,20 @@ contract StakeManager is IStakeManager, ReentrancyGuardTransient {
     }
 
     function _settleBeforeChange() private {
-        _settle();
-        uint256 until = _book.settledUntil;
+        uint256 until = _settle();
         require(block.number + _freezeBlocks < until, StakeFrozen(until - 1));
     }
 
-    /// Records the current epoch's draw if nobody has.
-    function _settle() private {
-        if (block.number < _book.settledUntil) return;
+    /// Records the current epoch's draw if nobody has; returns the first block after the epoch.
+    function _settle() private returns (uint48 until) {
+        until = _book.settledUntil;
+        if (block.number < until) return until;
 
         uint24 leaf = _requireDrawnLeaf();
+        until = (_firstBlock() + epochBlocks).toUint48();
+        // One after the other, so that they are one write.
         _book.drawn = leaf;
-        _book.settledUntil = (_firstBlock() + epochBlocks).toUint48();
+        _book.settledUntil = until;
 
         emit EpochSettled(currentEpoch(), _leaves[leaf].staker);
     }
@@ -432,9 +433,8 @@ contract StakeManager is IStakeManager, ReentrancyGuardTransient {
         (worker, until) = (_turn.worker, _turn.until);
         if (block.number < until) return (worker, until);
 
-        _settle();
+        until = _settle();
         (, worker) = _executorAt(_book.drawn);
-        until = _book.settledUntil;
         _turn = Turn({worker: worker, until: until});
     }
 

@@ -3,7 +3,9 @@ pragma solidity 0.8.36;
 
 import {StakeManagerBase} from "./StakeManagerBase.sol";
 
-/// What transactions cost at 10,000 stakers: isolated, so with their intrinsic gas and everything cold.
+/// What transactions cost at 10,000 stakers: isolated, so with their intrinsic gas and everything cold. The bounds
+/// have room for contracts that are compiled for size, as they are together with ChugSplash's: forge may deploy
+/// those here where it has both, and they take up to 450 gas more.
 contract StakeManagerGasTest is StakeManagerBase {
     uint256 private constant STAKERS = 10_000;
     /// has staked, has tokens and has approved all of them
@@ -39,7 +41,7 @@ contract StakeManagerGasTest is StakeManagerBase {
 
     /// forge-config: default.isolate = true
     function test_GasOfAddWithPendingDraw() public {
-        assertLt(gasOfStake(veteran), 101_000); // target 95,000
+        assertLt(gasOfStake(veteran), 100_500); // target 95,000
     }
 
     /// forge-config: default.isolate = true

@@ -1,14 +1,10 @@
 //! `errand keeper` and bundles: what it tells about them.
 
-use crate::chain::Chain;
+use crate::{chain::Chain, keeper_traps::explains};
 use alloy::primitives::{B256, U256};
 use errand_bindings::{
     IChugSplashManager::{self, BundleHeader},
     IChugSplashRegistry,
-};
-use std::{
-    io::{BufRead, BufReader},
-    process::Stdio,
 };
 
 /// Approves a bundle whose actions are not to be had.
@@ -62,17 +58,9 @@ fn why_a_bundle_is_not_taken_is_told_by_status_check_and_run() {
     let left = chain.run_as(3, &["keeper", "check", "--no-bundles"]).ok();
     assert!(left.stdout.contains("left alone"), "{}", left.stdout);
 
-    let mut command = chain.signing(3);
-    let mut keeper = command
-        .args(["keeper", "run", "--explain", "--max-bond", "0.05ether"])
-        .stderr(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(keeper.stderr.take().unwrap()).lines().map_while(Result::ok);
-    let line = lines.find(|line| line.contains("not now: its bond of 100000000000000000 wei"));
-    keeper.kill().unwrap();
-    keeper.wait().unwrap();
-    let line = line.unwrap();
-    assert!(line.contains("50000000000000000 wei that may be at risk; --max-bond"), "{line}");
+    let told = [
+        "not now: its bond of 100000000000000000 wei",
+        "50000000000000000 wei that may be at risk; --max-bond",
+    ];
+    explains(&chain, &["--max-bond", "0.05ether"], &told);
 }

@@ -34,9 +34,13 @@ impl Drop for Keeper {
 }
 
 /// Runs a keeper until it has explained all of these in its log.
-fn explains(chain: &Chain, why: &[&str]) {
+pub(crate) fn explains(chain: &Chain, arguments: &[&str], why: &[&str]) {
     let mut command = chain.signing(EXECUTOR);
-    let command = command.args(["keeper", "run", "--explain"]).stderr(Stdio::piped()).stdout(Stdio::null());
+    let command = command
+        .args(["keeper", "run", "--explain"])
+        .args(arguments)
+        .stderr(Stdio::piped())
+        .stdout(Stdio::null());
     let mut keeper = Keeper(command.spawn().unwrap());
     let log = BufReader::new(keeper.0.stderr.take().unwrap());
     let (sender, lines) = mpsc::channel();
@@ -73,6 +77,7 @@ fn a_keeper_says_why_it_claims_none_of_the_traps() {
     let strange = strange.approved(CONTRACTS);
     explains(
         &chain,
+        &[],
         &["action 1 fails", &format!("payment strategy {STRANGE_EPS} is none of the deployment's")],
     );
 
@@ -81,14 +86,14 @@ fn a_keeper_says_why_it_claims_none_of_the_traps() {
     let poor = poor.approved(CONTRACTS);
     chain.block_on(anvil.set_next_base_fee(100_000_000_000)).unwrap();
     chain.mine(1);
-    explains(&chain, &["its budget of 50000000000000000 wei does not pay what is left"]);
+    explains(&chain, &[], &["its budget of 50000000000000000 wei does not pay what is left"]);
 
     chain.block_on(anvil.set_next_base_fee(1_000_000_000)).unwrap();
     let slow = Place::new(&chain, "slow");
     let slow = slow.approved(CONTRACTS);
     chain.block_on(anvil.call::<_, serde_json::Value>("anvil_setBlockTimestampInterval", (400,))).unwrap();
     chain.mine(5);
-    explains(&chain, &["the lock lasts 900 s"]);
+    explains(&chain, &[], &["the lock lasts 900 s"]);
 
     let check = chain.run_as(EXECUTOR, &["keeper", "check", "--json"]).ok().json();
     let hindered: Vec<_> = check["bundles"].as_array().unwrap().iter().map(|told| &told["id"]).collect();

@@ -16,7 +16,8 @@ use alloy::{
 };
 use errand_bindings::{
     IChugSplashManager::{
-        self, Accounts, BundleHeader, BundleInfo, BundleStalled, IChugSplashManagerInstance, Status,
+        self, Accounts, ActionsExecuted, BundleHeader, BundleInfo, BundleStalled, IChugSplashManagerInstance,
+        Status,
     },
     IChugSplashRegistry::{self, BundleAnnounced, IChugSplashRegistryInstance, StatusAnnounced},
 };
@@ -97,15 +98,26 @@ impl<'a> Project<'a> {
 
     /// Why the bundle stalled last, in words.
     pub(crate) async fn stall_reason(&self, proposal: &Proposal) -> Result<Option<String>> {
+        let events = self.events::<BundleStalled>(proposal).await?;
+        Ok(events.last().map(|event| revert_text(&event.reason)))
+    }
+
+    /// What executors were paid for a bundle, in wei.
+    pub(crate) async fn paid(&self, proposal: &Proposal) -> Result<U256> {
+        let events = self.events::<ActionsExecuted>(proposal).await?;
+        Ok(events.iter().fold(U256::ZERO, |sum, event| sum.saturating_add(event.payment)))
+    }
+
+    /// What the manager logged of a bundle, of one kind.
+    async fn events<E: SolEvent>(&self, proposal: &Proposal) -> Result<Vec<E>> {
         let filter = Filter::new()
             .address(self.address)
-            .event_signature(BundleStalled::SIGNATURE_HASH)
+            .event_signature(E::SIGNATURE_HASH)
             .topic1(proposal.id)
             .from_block(proposal.block);
         let logs = self.session.provider.get_logs(&filter).await;
         let logs = logs.map_err(|error| rpc_problem("the log of the bundle", &error))?;
-        let Some(last) = logs.last() else { return Ok(None) };
-        Ok(Some(revert_text(&BundleStalled::decode_log(&last.inner)?.reason)))
+        logs.iter().map(|log| Ok(E::decode_log(&log.inner)?.data)).collect()
     }
 
     pub(crate) async fn owner(&self) -> Result<Address> {

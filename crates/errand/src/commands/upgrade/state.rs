@@ -1,7 +1,7 @@
 //! How a bundle stands: what `status` shows once and `watch` again and again.
 
 use super::{
-    project::{Project, Proposal, action_count},
+    project::{Project, Proposal, action_count, is_over},
     terms::gwei,
 };
 use crate::{
@@ -35,6 +35,8 @@ pub(crate) struct State {
     pub(crate) accounts: Accounts,
     /// Whether its money is what the accounts hold.
     pub(crate) is_active: bool,
+    /// What executors were paid for it, in wei, once it was approved. `None`: it was not, or the node has no logs.
+    pub(crate) paid: Option<U256>,
     pub(crate) actions: U256,
     pub(crate) cap: U256,
     /// `None`: nobody, or the strategy does not answer.
@@ -65,6 +67,13 @@ impl State {
                 locked_until = lock_end(project.session, proposal, project.address, at).await;
             }
         }
+        let paid = if is_active {
+            Some(accounts.paid)
+        } else if is_over(status) {
+            project.paid(proposal).await.ok()
+        } else {
+            None
+        };
         Ok(Self {
             block: head.number,
             time: head.timestamp,
@@ -73,6 +82,7 @@ impl State {
             info,
             accounts,
             is_active,
+            paid,
             actions: action_count(&proposal.header),
             cap: proposal.header.maxBaseFee,
             executor,
@@ -102,7 +112,7 @@ impl State {
             "readiness": self.readiness.map(readiness_name),
             "baseFeeWei": self.basefee.to_string(),
             "maxBaseFeeWei": self.cap.to_string(),
-            "paidWei": self.is_active.then(|| self.accounts.paid.to_string()),
+            "paidWei": self.paid.map(|paid| paid.to_string()),
             "budgetWei": self.is_active.then(|| self.accounts.budget.to_string()),
         })
     }
@@ -134,11 +144,12 @@ impl State {
         if self.is_active {
             parts.push(self.executor_text());
             parts.push(self.basefee_text());
-            parts.push(format!(
-                "{} paid, {} left",
-                eth_text(self.accounts.paid),
-                eth_text(self.accounts.budget)
-            ));
+        }
+        if let Some(paid) = self.paid {
+            parts.push(format!("{} paid", eth_text(paid)));
+        }
+        if self.is_active {
+            parts.push(format!("{} left", eth_text(self.accounts.budget)));
         }
         if let Some(why) = self.hindrance() {
             parts.push(why.to_owned());

@@ -122,7 +122,9 @@ fn state_text(state: &State) -> String {
     if state.is_active {
         rows.push(("executor", state.executor_text()));
         rows.push(("basefee", state.basefee_text()));
-        rows.push(("paid", eth_text(state.accounts.paid)));
+    }
+    if let Some(paid) = state.paid {
+        rows.push(("paid", eth_text(paid)));
     }
     if let Some(why) = state.hindrance() {
         rows.push(("now", why.to_owned()));

@@ -2,6 +2,7 @@
 
 use super::place::{CONTRACTS, Place};
 use crate::chain::Chain;
+use errand_bindings::IChugSplashManager;
 use serde_json::Value;
 use std::{
     io::{BufRead, BufReader},
@@ -62,7 +63,7 @@ fn a_bundle_is_followed_through_congestion_to_its_end() {
     set_base_fee(&chain, 1_000_000_000);
     place.owner(&["approve", &id]).ok();
 
-    let arguments = ["upgrade", "watch", &id, "--manager", &manager];
+    let arguments = ["upgrade", "watch", &id, "--manager", &manager, "--timeout", "5m"];
     let mut people = Watcher::start(&mut chain.errand(), &arguments);
     let mut machine = Watcher::start(&mut chain.errand(), &[&arguments[..], &["--json"]].concat());
     let first = machine.json();
@@ -91,7 +92,12 @@ fn a_bundle_is_followed_through_congestion_to_its_end() {
     place.execute_file(2);
     let last = machine.until(|state| state["status"] == "COMPLETED");
     assert_eq!(last["nextIndex"], last["actionCount"]);
+    let paid = chain.call(place.manager, &IChugSplashManager::accountsCall {}).paid;
+    assert_eq!(last["paidWei"], paid.to_string(), "{last}");
     assert!(people.lines.by_ref().any(|line| line.unwrap().contains("COMPLETED")));
+    // What was paid for it is told for good.
+    let status = place.json(&["status", &id]);
+    assert_eq!(status["bundle"]["state"]["paidWei"], paid.to_string(), "{status}");
     for watcher in [&mut people, &mut machine] {
         assert!(watcher.child.wait().unwrap().success());
         assert!(watcher.lines.next().is_none());

@@ -33,6 +33,10 @@ contract RegistryHandler is Test {
     address[] public targets;
     address[] public executors;
 
+    /// What came about, by the name of the disturbance or of what an execution was or led to.
+    mapping(bytes32 what => uint256) public seen;
+    uint256 private _disturbances;
+
     struct Money {
         uint256 users;
         uint256 targets;
@@ -76,6 +80,8 @@ contract RegistryHandler is Test {
             Puppet(payable(users[i + 1])).script(calls);
         }
         Puppet(payable(executors[1])).script(calls);
+        // One refuses ETH from the start: there is something to withdraw.
+        Puppet(payable(users[2])).behave(Puppet.Mode.Reject, Puppet.Mode.Accept, 0);
     }
 
     // --- users ---
@@ -92,15 +98,15 @@ contract RegistryHandler is Test {
         if (!r.isAlive) {
             // One in eight may not be able to pay its fee.
             bool poor = flags >= 224;
-            r.initEthSent = uint112(bound(value, poor ? 0 : 0.1 ether, 2 ether));
-            r.ethForCall = uint112(bound(forCall, 0, poor ? r.initEthSent : r.initEthSent - 0.1 ether));
+            r.initEthSent = uint112(_bound(value, poor ? 0 : 0.1 ether, 2 ether));
+            r.ethForCall = uint112(_bound(forCall, 0, poor ? r.initEthSent : r.initEthSent - 0.1 ether));
             if (r.payWithAUTO) r.ethForCall = r.initEthSent;
         }
         r.callData = bytes.concat(
             bytes4(0x11223344),
             bytes32(uint256(uint160(address(r.user)))),
             bytes32(0),
-            new bytes(bound(size, 0, 500))
+            new bytes(_bound(size, 0, 500))
         );
         vm.deal(r.user, r.user.balance + r.initEthSent);
         bytes memory data = abi.encodeCall(
@@ -144,10 +150,15 @@ contract RegistryHandler is Test {
         }
     }
 
-    function _withdraw(uint256 seed) private {
-        address account = users[seed % users.length];
-        uint256 credit = registry.creditOf(account);
-        if (credit == 0) return;
+    /// The first account from some on that has a credit takes it.
+    function withdraw(uint256 seed) external {
+        for (uint256 i; i < users.length; ++i) {
+            address account = users[(seed % users.length + i) % users.length];
+            if (registry.creditOf(account) != 0) return _withdraw(account);
+        }
+    }
+
+    function _withdraw(address account) private {
         address to = users[0];
         Money memory before = _money();
         bytes memory data = abi.encodeCall(IRegistry.withdraw, (payable(to)));
@@ -170,9 +181,10 @@ contract RegistryHandler is Test {
         if (store.length() == 0) return;
         uint256 id = store.pick(seed);
         IRegistry.Request memory r = store.request(id);
-        bytes memory data = abi.encodeCall(IRegistry.executeHashedReq, (id, r, bound(expectedGas, 0, 60_000)));
+        bytes memory data =
+            abi.encodeCall(IRegistry.executeHashedReq, (id, r, _bound(expectedGas, 0, 60_000)));
         // Now and then with too little gas.
-        uint256 gas = gasLimit % 4 == 0 ? bound(gasLimit, 30_000, 300_000) : TX_GAS;
+        uint256 gas = gasLimit % 4 == 0 ? _bound(gasLimit, 30_000, 300_000) : TX_GAS;
         _transact(seed >> 128, gas, data, "execute");
     }
 
@@ -184,8 +196,8 @@ contract RegistryHandler is Test {
             batch[i] = IRegistry.Execution(
                 id,
                 store.request(id),
-                bound(expectedGas, 0, 40_000),
-                gasLimit % 4 == 0 ? bound(gasLimit, 20_000, 200_000) : 2_000_000
+                _bound(expectedGas, 0, 40_000),
+                gasLimit % 4 == 0 ? _bound(gasLimit, 20_000, 200_000) : 2_000_000
             );
         }
         _transact(seed, TX_GAS, abi.encodeCall(IRegistry.executeHashedReqs, (batch)), "batch");
@@ -221,31 +233,36 @@ contract RegistryHandler is Test {
 
     // --- everything around it ---
 
-    /// One of many disturbances: each of them is rare beside what users and executors do, and what stops all
-    /// executions lasts until the next.
-    function disturb(uint8 kind, uint256 seed, uint128 a, uint64 b, uint64 c, uint8 d, uint8 e) external {
+    /// One of many disturbances, in turn: each of them is rare beside what users and executors do, and what stops
+    /// all executions lasts until the next.
+    function disturb(uint256 seed, uint128 a, uint64 b, uint64 c, uint8 d, uint8 e) external {
         gate.answer(block.number, 1);
         gate.fail(TestGate.Fault.None, gate.onExecuted());
         oracle.fail(TestOracle.Fault.None);
-        kind %= 9;
+        uint256 kind = _disturbances++ % 8;
         if (kind < 2) {
             _changeMood(seed, d, e, uint96(a));
+            ++seen["mood"];
         } else if (kind == 2) {
             _changeGate(seed, uint8(b), d, e);
+            ++seen["gate"];
         } else if (kind == 3) {
             _changePrices(a, d, b, c);
+            ++seen["prices"];
         } else if (kind == 4) {
             _changeFees(uint16(a), uint16(b), uint16(c), uint48(a >> 64));
+            ++seen["fees"];
         } else if (kind == 5) {
             _forceEth(uint96(a));
+            ++seen["forced ETH"];
         } else if (kind == 6) {
             _passBlocks(d);
-        } else if (kind == 7) {
+            ++seen["blocks"];
+        } else {
             _fundAuto(
                 users[seed % users.length], seed % 8 == 0 ? uint96(b) : type(uint96).max, uint96(a) | 1 << 90
             );
-        } else {
-            _withdraw(seed);
+            ++seen["AUTO"];
         }
     }
 
@@ -256,7 +273,7 @@ contract RegistryHandler is Test {
             Puppet(payable(users[2 + which])).behave(Puppet.Mode(onEth % 6), Puppet.Mode.Accept, 0);
         } else if (which < 6) {
             Puppet.Mode mode = which == 3 ? Puppet.Mode.Accept : Puppet.Mode(onCall % 6);
-            giveBack = uint96(bound(giveBack, which == 4 ? 0 : 0.1 ether, 0.2 ether));
+            giveBack = uint96(_bound(giveBack, which == 4 ? 0 : 0.1 ether, 0.2 ether));
             Puppet(payable(targets[which - 3])).behave(Puppet.Mode.Accept, mode, giveBack);
         } else {
             Puppet.Mode mode = onEth % 2 == 0 ? Puppet.Mode.Accept : Puppet.Mode(onEth % 6);
@@ -276,23 +293,29 @@ contract RegistryHandler is Test {
     }
 
     function _changePrices(uint128 price, uint8 fault, uint64 baseFee, uint64 tip) private {
-        oracle.set(bound(price, 1, 1e24));
+        oracle.set(_bound(price, 1, 1e24));
         oracle.fail(fault % 8 == 1 ? TestOracle.Fault(fault % 5) : TestOracle.Fault.None);
-        baseFee = uint64(bound(baseFee, 0, 100 gwei));
-        relay.setPrices(baseFee, baseFee + bound(tip, 0, 100 gwei));
+        baseFee = uint64(_bound(baseFee, 0, 100 gwei));
+        relay.setPrices(baseFee, baseFee + _bound(tip, 0, 100 gwei));
     }
 
     function _changeFees(uint16 tail, uint16 refund, uint16 credit, uint48 tip) private {
         IRegistry.FeeSettings memory fees = registry.feeSettings();
-        fees.tailEth = fees.tailAuto = fees.entryEth = fees.entryAuto = uint16(bound(tail, 5000, 65_535));
-        (fees.refund, fees.credit) = (refund, credit);
-        fees.tipCapWei = uint48(bound(tip, 0, 1000 gwei));
+        IRegistry.FeeSettings memory maxima = registry.maxFeeSettings();
+        // What is taken off them is in them.
+        fees.tailEth = uint16(_bound(tail, fees.clearing, maxima.tailEth));
+        fees.tailAuto = uint16(_bound(tail, fees.clearing + 7600, maxima.tailAuto));
+        fees.entryEth = uint16(_bound(tail, fees.clearing, maxima.entryEth));
+        fees.entryAuto = uint16(_bound(tail, fees.clearing + 2800, maxima.entryAuto));
+        fees.refund = uint16(_bound(refund, 0, maxima.refund));
+        fees.credit = uint16(_bound(credit, 0, maxima.credit));
+        fees.tipCapWei = uint48(_bound(tip, 0, maxima.tipCapWei));
         vm.prank(owner);
         registry.setFeeSettings(fees);
     }
 
     function _forceEth(uint96 amount) private {
-        uint256 value = bound(amount, 0, 1 ether);
+        uint256 value = _bound(amount, 0, 1 ether);
         vm.deal(address(this), value);
         ForceFeeder.feed(address(registry), value);
         store.addForced(value);
@@ -340,11 +363,18 @@ contract RegistryHandler is Test {
                 deposits += store.request(id).initEthSent;
                 store.executed(id);
                 ++executions;
+                (bool wasRemoved,, bool inAuto) = abi.decode(logs[i].data, (bool, uint256, bool));
+                ++seen[wasRemoved ? bytes32("one-shot") : bytes32("recurring")];
+                ++seen[inAuto ? bytes32("paid in AUTO") : bytes32("paid in ETH")];
             } else if (logs[i].topics[0] == IRegistry.HashedReqAdded.selector) {
                 IRegistry.Request memory added;
                 (added.user, added.target, added.callData, added.isAlive) =
                 (payable(to), targets[0], "row", true);
                 store.add(id, added);
+            } else if (logs[i].topics[0] == IRegistry.ReqFailed.selector) {
+                ++seen["failed entry"];
+            } else if (logs[i].topics[0] == IRegistry.Credited.selector) {
+                ++seen["credited refund"];
             }
         }
         Money memory now_ = _money();

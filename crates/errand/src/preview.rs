@@ -17,6 +17,7 @@ use errand_keeper::{
     Outstanding, Simulator, Terms, Verdict,
     check::{Checker, FIRST_EXPECTED_GAS},
     pricing,
+    quote::FEE_RUNS,
     requests::{BatchEntry, CHECK_GAS, batch_call},
     simulator::Job,
 };
@@ -32,8 +33,6 @@ const LATER: [(&str, u64); 4] =
 const AROUND_GAS: u64 = 1_000_000;
 /// Gas that the deposit of a call covers whose payment is not what is tried.
 const PREPAID_GAS: u64 = 2_000_000;
-/// Runs after which an inserted fee must have settled.
-const FEE_RUNS: usize = 3;
 /// The address that a gate names when everybody may execute.
 const ANYONE: Address = Address::repeat_byte(0xff);
 

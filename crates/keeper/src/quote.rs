@@ -24,7 +24,7 @@ use errand_types::{NextBlock, RequestId};
 const LESS_PER_FAILURE: u32 = 8;
 const LESS_AT_MOST: u32 = 16;
 /// Runs after which a fee that is inserted must have settled.
-pub(crate) const FEE_RUNS: usize = 4;
+pub const FEE_RUNS: usize = 3;
 /// Gas of a transaction beside its entries: its base, the gate, the payout, what is kept in reserve.
 pub(crate) const BATCH_OVERHEAD: u64 = 250_000;
 /// Gas of an entry's frame beside what the execution uses: a refund keeps 45,000 in reserve.

@@ -80,8 +80,8 @@ contract RegistryHandler is Test {
             Puppet(payable(users[i + 1])).script(calls);
         }
         Puppet(payable(executors[1])).script(calls);
-        // One refuses ETH from the start: there is something to withdraw.
-        Puppet(payable(users[2])).behave(Puppet.Mode.Reject, Puppet.Mode.Accept, 0);
+        // One refuses ETH and stays so: there is something to withdraw.
+        Puppet(payable(users[1])).behave(Puppet.Mode.Reject, Puppet.Mode.Accept, 0);
     }
 
     // --- users ---

@@ -69,7 +69,7 @@ fn a_keeper_says_why_it_claims_none_of_the_traps() {
         *init_code = hex!("5f5ffd").into();
     });
     let mut strange = Place::new(&chain, "strange");
-    strange.eps = STRANGE_EPS;
+    strange.eps = STRANGE_EPS.to_string();
     chain.block_on(async {
         let code = anvil.provider().get_code_at(chain.address("FlatFeeEPS")).await.unwrap();
         anvil.set_code(STRANGE_EPS, [code.as_ref(), &[0]].concat().into()).await.unwrap();

@@ -72,8 +72,8 @@ pub(crate) struct Place {
     pub(crate) actor: Address,
     /// The keys of `[caps]`.
     pub(crate) caps: &'static str,
-    /// The payment strategy.
-    pub(crate) eps: Address,
+    /// The payment strategy: a name of the deployment's, or an address.
+    pub(crate) eps: String,
     folder: TempDir,
     salt: String,
 }
@@ -102,7 +102,7 @@ impl Place {
             manager: address("manager"),
             actor: address("actor"),
             caps: "maxBaseFee = \"30 gwei\"",
-            eps: chain.address("FlatFeeEPS"),
+            eps: "FlatFeeEPS".to_owned(),
             folder,
             salt: salt.to_owned(),
         }
@@ -137,7 +137,7 @@ impl Place {
             actor: self.actor,
             registry: self.chain.address("ChugSplashRegistry"),
             ess: self.chain.address("SimpleLockESS"),
-            eps: self.eps,
+            eps: self.eps.parse().unwrap_or_else(|_| self.chain.address(&self.eps)),
         };
         let artifact = |name: &str| {
             let name = name.rsplit(':').next().unwrap();

@@ -9,8 +9,9 @@ import {RegistryStore} from "./RegistryStore.sol";
 import {console} from "forge-std/console.sol";
 
 /// The numbers are those of README.md beside this file.
-/// Each step is a transaction of its own, because the Registry's guard word lives that long. That is slow, 3.5 seconds
-/// for a run of 500 steps: fewer runs than the 256 elsewhere, each as long, as many as end within three minutes.
+/// Each step is a transaction of its own, because the Registry's guard word lives that long. That is slow, 2 to 4
+/// seconds for a run of 500 steps: fewer runs than the 256 elsewhere, each as long, as many as end within three
+/// minutes.
 /// forge-config: default.isolate = true
 /// forge-config: default.invariant.runs = 8
 /// forge-config: ci.invariant.runs = 48

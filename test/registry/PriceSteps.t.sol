@@ -77,17 +77,17 @@ contract PriceStepsTest is RegistryTest {
         uint256[3] memory before = _fees();
         TestOracle first = new TestOracle(PRICE * 2);
         TestOracle second = new TestOracle(PRICE * 4);
-        uint256 at = block.timestamp;
+        uint256 since = block.timestamp;
         _set(first);
         oracle = first;
-        uint256[3] memory times = [at, at + 1, at + 1 days - 1];
+        uint256[3] memory times = [since, since + 1, since + 1 days - 1];
         for (uint256 i; i < 3; ++i) {
             vm.warp(times[i]);
-            vm.expectRevert(abi.encodeWithSelector(IRegistry.PriceStepTooEarly.selector, at + 1 days));
+            vm.expectRevert(abi.encodeWithSelector(IRegistry.PriceStepTooEarly.selector, since + 1 days));
             _set(second);
             _assertStep(before, 2, 1);
         }
-        vm.warp(at + 1 days);
+        vm.warp(since + 1 days);
         _set(second);
         oracle = second;
         _assertStep(before, 4, 1);

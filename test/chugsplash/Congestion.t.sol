@@ -121,15 +121,8 @@ contract CongestionTest is ChugSplashTest {
     /// Every wei that there was, where it belongs.
     function _assertMoney() private {
         _withdrawAlices();
-        assertEq(alice.balance, 10 ether + alicePaid - forfeited, "alice");
-        assertEq(bob.balance, 10 ether + bobPaid, "bob");
         assertEq(stranger.balance, 10 ether, "stranger");
-        assertEq(address(lock).balance, 0, "lock");
-        IChugSplashManager.Accounts memory a = manager.accounts();
-        assertEq(a.paid, alicePaid + bobPaid, "paid");
-        assertEq(a.free, 100 ether - a.paid + forfeited, "free");
-        assertEq(a.budget + a.callValue + a.userBond + a.owed, 0, "locked and owed");
-        _assertSolvent();
+        _assertMoney(alicePaid, bobPaid, forfeited);
     }
 
     // --- nobody has claimed ---

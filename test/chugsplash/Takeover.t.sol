@@ -53,18 +53,6 @@ contract TakeoverTest is ChugSplashTest {
         lock.settle(address(manager), id);
     }
 
-    /// Where all ETH is in the end.
-    function _assertMoney(uint256 alicePaid, uint256 bobPaid, uint256 forfeited) private view {
-        assertEq(alice.balance, 10 ether + alicePaid - forfeited, "alice");
-        assertEq(bob.balance, 10 ether + bobPaid, "bob");
-        assertEq(address(lock).balance, 0, "lock");
-        IChugSplashManager.Accounts memory a = manager.accounts();
-        assertEq(a.paid, alicePaid + bobPaid, "paid");
-        assertEq(a.free, 100 ether - a.paid + forfeited, "free");
-        assertEq(a.budget + a.callValue + a.userBond + a.owed, 0, "locked and owed");
-        _assertSolvent();
-    }
-
     // --- in one block ---
 
     function test_TwoClaimsInOneBlock() public {

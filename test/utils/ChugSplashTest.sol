@@ -281,4 +281,16 @@ abstract contract ChugSplashTest is Test {
         assertEq(address(manager).balance, a.free + a.budget + a.callValue + a.userBond + a.owed, "accounts");
         assertEq(address(actor).balance, 0, "actor");
     }
+
+    /// Where all ETH is once a bundle has ended and nothing more is owed to executors.
+    function _assertMoney(uint256 alicePaid, uint256 bobPaid, uint256 forfeited) internal view {
+        assertEq(alice.balance, 10 ether + alicePaid - forfeited, "alice");
+        assertEq(bob.balance, 10 ether + bobPaid, "bob");
+        assertEq(address(lock).balance, 0, "lock");
+        IChugSplashManager.Accounts memory a = manager.accounts();
+        assertEq(a.paid, alicePaid + bobPaid, "paid");
+        assertEq(a.free, 100 ether - a.paid + forfeited, "free");
+        assertEq(a.budget + a.callValue + a.userBond + a.owed, 0, "locked and owed");
+        _assertSolvent();
+    }
 }

@@ -14,6 +14,7 @@ use errand_bindings::{
     IChugSplashManager::{self, ProxyKind},
     IChugSplashRegistry,
 };
+use errand_keeper::bundles::judge::{CLAIM_COST, SETTLE_COST};
 use errand_testkit::root;
 use serde_json::Value;
 use std::{fs, process::Command};
@@ -45,6 +46,11 @@ fn a_plan_is_what_happens_and_the_next_one_does_only_what_is_new() {
         .sum();
     let spent = u128::from(first["gasUsed"].as_u64().unwrap()) * wei("baseFeeWei");
     assert!((119..=121).contains(&(paid * 100 / spent)), "{paid} of {spent}");
+    let lock_gas = (wei("executorSpendsWei") - spent) / wei("baseFeeWei") - u128::from(SETTLE_COST);
+    let claim = u128::from(CLAIM_COST);
+    assert!(lock_gas.abs_diff(claim) * 10 <= claim, "a claim of {lock_gas} gas");
+    let profit: i128 = first["executorProfitWei"].as_str().unwrap().parse().unwrap();
+    assert_eq!(profit, paid as i128 - wei("executorSpendsWei") as i128);
 
     yard.register("fleet");
     // Registered or not, it is the same bundle.

@@ -2,14 +2,18 @@
 
 use crate::{
     common::until,
-    market::{BOND, Market, Wish},
+    market::{BOND, Market},
 };
 use alloy::{
     primitives::{Bytes, U256},
     providers::Provider,
+    sol_types::SolCall,
 };
-use errand_bindings::IChugSplashManager;
-use errand_keeper::bundles::{BundlePolicy, BundleReport, Hindrance, Step};
+use errand_bindings::{IChugSplashManager, ISimpleLockESS};
+use errand_keeper::bundles::{
+    BundlePolicy, BundleReport, Hindrance, Step,
+    judge::{CLAIM_COST, SETTLE_COST},
+};
 use tempfile::tempdir;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -17,8 +21,7 @@ async fn a_strategy_that_changed_is_noted_and_the_bond_comes_back() {
     let market = Market::open().await;
     let folder = tempdir().unwrap();
     let mut project = market.project(1).await;
-    let planned = project.deploys(8, 3_000);
-    let bundle = project.approve(&planned, Wish::default()).await;
+    let bundle = project.approve_worthy().await;
     market.claim(1, &project, &bundle).await;
     let eps = project.site.eps;
     let code = market.stage.anvil.provider().get_code_at(eps).await.unwrap();
@@ -45,8 +48,7 @@ async fn what_a_project_owes_is_withdrawn() {
     let market = Market::open().await;
     let folder = tempdir().unwrap();
     let mut project = market.project(1).await;
-    let planned = project.deploys(8, 3_000);
-    let bundle = project.approve(&planned, Wish::default()).await;
+    let bundle = project.approve_worthy().await;
     market.claim(1, &project, &bundle).await;
     let executor = market.stage.anvil.account(1).unwrap();
     // It locked between 36 seconds and five minutes ago: a cancellation pays it the user bond, which a wallet that
@@ -71,4 +73,20 @@ async fn what_a_project_owes_is_withdrawn() {
     let after = market.balance(executor).await;
     assert!(after > before + U256::from(BOND), "bond and user bond, less gas");
     assert!(reports.last().unwrap().bundles.is_empty(), "nothing is left to do: {:?}", reports.last());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_lock_is_reckoned_to_cost_is_what_receipts_say() {
+    let market = Market::open().await;
+    let mut project = market.project(1).await;
+    let bundle = project.approve_worthy().await;
+    let claim = market.claim(1, &project, &bundle).await.gas_used;
+    project.send(&IChugSplashManager::cancelCall {}, U256::ZERO).await;
+    let call = ISimpleLockESS::settleCall { project: project.site.manager, bundleId: bundle.id };
+    let (executor, ess) = (market.stage.anvil.account(1).unwrap(), project.site.ess);
+    let settle = market.stage.send(executor, ess, U256::ZERO, call.abi_encode()).await.gas_used;
+    println!("claim {claim}, settle {settle}");
+    for (measured, reckoned) in [(claim, CLAIM_COST), (settle, SETTLE_COST)] {
+        assert!(measured.abs_diff(reckoned) * 10 <= reckoned, "{measured}, and {reckoned} are reckoned");
+    }
 }

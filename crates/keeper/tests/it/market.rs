@@ -135,10 +135,15 @@ impl Market {
     }
 
     /// Posts the bond for a bundle from one of the node's accounts, without a keeper.
-    pub(crate) async fn claim(&self, executor: u32, project: &Project<'_>, bundle: &Bundle) {
+    pub(crate) async fn claim(
+        &self,
+        executor: u32,
+        project: &Project<'_>,
+        bundle: &Bundle,
+    ) -> TransactionReceipt {
         let call = ISimpleLockESS::claimCall { project: project.site.manager, bundleId: bundle.id };
         let account = self.stage.anvil.account(executor).unwrap();
-        self.stage.send(account, project.site.ess, U256::from(BOND), call.abi_encode()).await;
+        self.stage.send(account, project.site.ess, U256::from(BOND), call.abi_encode()).await
     }
 
     /// Sets the base fee of a new block, and of those that follow it about.
@@ -211,6 +216,12 @@ impl Project<'_> {
         self.send(&IChugSplashManager::approveCall { bundleId: bundle.id, header }, U256::ZERO).await;
         self.nonce += 1;
         bundle
+    }
+
+    /// Approves a bundle that is worth claiming.
+    pub(crate) async fn approve_worthy(&mut self) -> Bundle {
+        let planned = self.deploys(8, 3_000);
+        self.approve(&planned, Wish::default()).await
     }
 
     /// Where a bundle is published.

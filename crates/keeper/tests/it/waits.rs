@@ -2,7 +2,7 @@
 
 use crate::{
     common::until,
-    market::{GWEI, LOCK, Market, Project, Wish, refused},
+    market::{BOND, GWEI, LOCK, Market, Wish, refused},
 };
 use alloy::{
     primitives::{Address, U256, address},
@@ -10,17 +10,11 @@ use alloy::{
     sol_types::SolCall,
 };
 use errand_bindings::{IChugSplashManager, ISimpleLockESS};
-use errand_bundle::bundle::Bundle;
 use errand_keeper::{
     Policy, Withheld,
     bundles::{BundlePolicy, Hindrance},
 };
 use tempfile::tempdir;
-
-async fn worthy(project: &mut Project<'_>) -> Bundle {
-    let planned = project.deploys(8, 3_000);
-    project.approve(&planned, Wish::default()).await
-}
 
 /// What an operator asks of all work; keepers of bundles offer no tip otherwise.
 fn policy(market: &Market, executor: u32) -> Policy {
@@ -32,7 +26,7 @@ async fn nothing_is_claimed_while_a_pause_is_on_its_way() {
     let market = Market::open().await;
     let folder = tempdir().unwrap();
     let mut project = market.project(1).await;
-    let bundle = worthy(&mut project).await;
+    let bundle = project.approve_worthy().await;
     market.claim(2, &project, &bundle).await;
     market.pass(LOCK / 3).await;
     project.send(&IChugSplashManager::requestPauseCall {}, U256::ZERO).await;
@@ -53,7 +47,7 @@ async fn who_was_excused_by_congestion_waits_before_it_claims_again() {
     let market = Market::open().await;
     let folder = tempdir().unwrap();
     let mut project = market.project(1).await;
-    let bundle = worthy(&mut project).await;
+    let bundle = project.approve_worthy().await;
     market.claim(1, &project, &bundle).await;
     market.base_fee(100 * GWEI).await;
     let (executor, ess) = (market.stage.anvil.account(1).unwrap(), project.site.ess);
@@ -118,7 +112,7 @@ async fn no_bond_is_posted_once_the_loss_budget_is_used_up() {
     keeper.told("the budget is used up", |report| is_used_up(report.withheld)).await;
     let sent = market.nonce(1).await;
     let mut project = market.project(1).await;
-    let bundle = worthy(&mut project).await;
+    let bundle = project.approve_worthy().await;
     refused(&keeper, &bundle, |why| matches!(why, Hindrance::LossBudget)).await;
     keeper.stop().await;
     assert_eq!(market.nonce(1).await, sent);
@@ -129,7 +123,7 @@ async fn a_chain_that_charges_for_data_needs_a_strategy_that_pays_for_them() {
     let market = Market::open().await;
     let folder = tempdir().unwrap();
     let mut project = market.project(1).await;
-    let bundle = worthy(&mut project).await;
+    let bundle = project.approve_worthy().await;
     let rollup = BundlePolicy { takes_data_fee: true, ..Default::default() };
     let keeper = market.keeper_with(1, folder.path(), rollup, 16_777_216);
     let text = refused(&keeper, &bundle, |why| matches!(why, Hindrance::DataFee)).await;
@@ -146,7 +140,7 @@ async fn a_bundle_of_the_stakers_is_left_to_the_one_whose_turn_it_is() {
     market.stage.stake(staker, 100).await;
     let mut project = market.project(1).await;
     project.site.ess = market.at("StakeManager");
-    let bundle = worthy(&mut project).await;
+    let bundle = project.approve_worthy().await;
     let keeper = market.keeper(1, folder.path());
     let is_it = |why: &Hindrance| matches!(why, Hindrance::NotSelected { executor } if *executor == staker);
     let text = refused(&keeper, &bundle, is_it).await;
@@ -160,7 +154,7 @@ async fn nothing_is_sent_that_the_lock_would_not_outlast() {
     let market = Market::open().await;
     let folder = tempdir().unwrap();
     let mut project = market.project(1).await;
-    let bundle = worthy(&mut project).await;
+    let bundle = project.approve_worthy().await;
     let anvil = &market.stage.anvil;
     let _: serde_json::Value = anvil.call("anvil_setBlockTimestampInterval", (60,)).await.unwrap();
     anvil.mine(5).await.unwrap();
@@ -180,7 +174,7 @@ async fn a_claim_that_came_too_late_is_not_repeated_at_once() {
     let market = Market::open().await;
     let folder = tempdir().unwrap();
     let mut project = market.project(1).await;
-    let bundle = worthy(&mut project).await;
+    let bundle = project.approve_worthy().await;
     let anvil = &market.stage.anvil;
     anvil.set_automine(false).await.unwrap();
     let keeper = market.keeper(1, folder.path());
@@ -190,7 +184,7 @@ async fn a_claim_that_came_too_late_is_not_repeated_at_once() {
     let claim = TransactionRequest::default()
         .from(anvil.account(2).unwrap())
         .to(project.site.ess)
-        .value(U256::from(crate::market::BOND))
+        .value(U256::from(BOND))
         .gas_limit(600_000)
         .max_fee_per_gas(500_000_000_000)
         .max_priority_fee_per_gas(100_000_000_000)
@@ -215,7 +209,7 @@ async fn while_a_claim_is_under_way_no_other_is_made() {
     let market = Market::open().await;
     let folder = tempdir().unwrap();
     let mut project = market.project(1).await;
-    let bundle = worthy(&mut project).await;
+    let bundle = project.approve_worthy().await;
     let anvil = &market.stage.anvil;
     anvil.set_automine(false).await.unwrap();
     let keeper = market.keeper(1, folder.path());

@@ -3,6 +3,7 @@
 use super::place::{CONTRACTS, Place, REFUSED};
 use crate::chain::Chain;
 use errand_bindings::IChugSplashManager::Status;
+use errand_keeper::bundles::judge::{CLAIM_COST, SETTLE_COST};
 use std::fs;
 
 #[test]
@@ -19,6 +20,11 @@ fn a_project_goes_from_registration_to_withdrawal() {
     assert_eq!(quote["missingWei"], quote["neededWei"]);
     assert_eq!(quote["worstWei"].as_str().unwrap(), made.costs.worst.unwrap().to_string());
     assert_eq!(quote["lockSeconds"], 900);
+    // An executor pays for claiming and for taking the bond back, too.
+    let wei = |name: &str| quote[name].as_str().unwrap().parse::<i128>().unwrap();
+    let lock_gas = i128::from(CLAIM_COST + SETTLE_COST);
+    assert_eq!(wei("executorCostWei"), (wei("gas") + lock_gas) * (wei("baseFeeWei") + wei("tipWei")));
+    assert_eq!(wei("executorProfitWei"), wei("paymentNowWei") - wei("executorCostWei"));
 
     let toml = place.path("upgrade.toml").display().to_string();
     let verified = chain.run(&["upgrade", "verify", &id, &toml, "--json"]).ok().json();

@@ -20,9 +20,9 @@ use errand_sim::Outcome;
 /// Gas of a claim, at most.
 const CLAIM_GAS: u64 = 600_000;
 /// Gas that a claim uses, about, where it was not simulated.
-pub const CLAIM_COST: u64 = 140_000;
+pub const CLAIM_COST: u64 = 78_000;
 /// Gas that taking a bond back costs, about; reckoned as a cost of a claim.
-pub const SETTLE_COST: u64 = 90_000;
+pub const SETTLE_COST: u64 = 64_000;
 
 impl Judge<'_> {
     /// Claims the bundle, if it can be executed to its end, in time and with a profit.

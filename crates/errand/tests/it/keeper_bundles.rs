@@ -1,11 +1,12 @@
 //! `errand keeper` and bundles: what it tells about them.
 
-use crate::{chain::Chain, keeper_traps::explains};
+use crate::{chain::Chain, keeper_traps::explains, upgrade::place::Place};
 use alloy::primitives::{B256, U256};
 use errand_bindings::{
     IChugSplashManager::{self, BundleHeader},
     IChugSplashRegistry,
 };
+use std::sync::Arc;
 
 /// Approves a bundle whose actions are not to be had.
 fn approve(chain: &Chain) {
@@ -63,4 +64,22 @@ fn why_a_bundle_is_not_taken_is_told_by_status_check_and_run() {
         "50000000000000000 wei that may be at risk; --max-bond",
     ];
     explains(&chain, &["--max-bond", "0.05ether"], &told);
+}
+
+#[test]
+fn an_own_project_is_served_at_a_loss() {
+    let chain = Arc::new(Chain::own_chugsplash());
+    let place = Place::new(&chain, "own");
+    let bundle = place.approved("[contracts.Token]\nartifact = \"Fixtures.sol:Token\"\nkind = \"plain\"\n");
+    let check = |own: &[&str]| {
+        let arguments = [&["keeper", "check", "--json", "--min-profit", "10ether"], own].concat();
+        let check = chain.run_as(3, &arguments).ok().json();
+        assert_eq!(check["bundles"][0]["id"], bundle.id.to_string(), "{check}");
+        check["bundles"][0].clone()
+    };
+    assert_eq!(check(&[])["hindrance"]["reason"], "unprofitable");
+    assert_eq!(check(&["--own-project", &place.actor.to_string()])["hindrance"]["reason"], "unprofitable");
+    let own = check(&["--own-project", &place.manager.to_string()]);
+    assert!(own["hindrance"].is_null(), "{own}");
+    chain.run_as(3, &["keeper", "check", "--own-project", "mine"]).failed(2, &["mine", "--own-project"]);
 }

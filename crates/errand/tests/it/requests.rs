@@ -172,7 +172,8 @@ fn paying_in_auto_warns_until_it_is_approved() {
     assert!(ran.stderr.contains("run `errand auto approve "), "{}", ran.stderr);
     assert!(ran.stderr.contains("succeeds twice in a row"), "{}", ran.stderr);
 
-    chain.run_as(4, &["auto", "approve", "500auto", "--yes"]).ok();
+    let approved = chain.run_as(4, &["auto", "approve", "500auto", "--yes", "--json"]).ok().json();
+    assert_eq!(approved["transactions"].as_array().unwrap().len(), 1);
     let balance = chain.run_as(4, &["auto", "balance", "--json"]).ok().json();
     assert_eq!(balance["allowanceAutoBase"], format!("500{}", "0".repeat(18)));
     assert_eq!(balance["availableAutoBase"], format!("500{}", "0".repeat(18)));

@@ -268,3 +268,27 @@ fn what_would_fail_is_refused_with_the_reason() {
         })
     );
 }
+
+#[test]
+fn a_plan_goes_by_the_rules_that_it_is_told() {
+    let yard = Yard::shared();
+    let counting = Address::repeat_byte(0x1e);
+    // PUSH0 CLZ STOP: Osaka has counting of leading zeros, Prague has not.
+    let code = Bytes::from_static(&[0x5f, 0x1e, 0x00]);
+    yard.runtime.block_on(yard.anvil.set_code(counting, code)).unwrap();
+    let call = format!("[[calls]]\ntarget = \"{counting}\"\ndata = \"0x\"\n");
+    let file = yard.write(&format!("{}{call}", yard.head("rules")));
+    for default in [&["--json"][..], &["--json", "--fork", "osaka"]] {
+        assert_eq!(kinds(&yard.plan_file(&file, 1, default).ok().json()).len(), 1);
+    }
+    for older in ["prague", "cancun"] {
+        yard.plan_file(&file, 1, &["--fork", older]).failed(
+            1,
+            &[
+                "the bundle cannot be simulated: an opcode that the configured fork does not have",
+                "check --fork",
+            ],
+        );
+    }
+    yard.plan_file(&file, 1, &["--fork", "shanghai"]).failed(2, &["shanghai", "cancun, prague or osaka"]);
+}

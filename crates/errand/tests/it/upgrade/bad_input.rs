@@ -136,6 +136,13 @@ fn verify_finds_one_changed_byte() {
     let same: Vec<_> = json["leaves"].as_array().unwrap().iter().map(|leaf| leaf["isSame"] == true).collect();
     assert_eq!(same.iter().filter(|same| !**same).count(), 1);
     assert!(!same[3]);
+
+    // Gas is measured by who plans: it is taken as published, and has to be what was proposed.
+    let file = place.file();
+    let mut json: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    json["actions"][0]["gas"] = (json["actions"][0]["gas"].as_u64().unwrap() + 1).into();
+    fs::write(&file, json.to_string()).unwrap();
+    chain.run(&verify).failed(1, &["bundle.json", "plan again"]);
 }
 
 #[test]

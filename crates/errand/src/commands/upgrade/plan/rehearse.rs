@@ -193,6 +193,11 @@ impl Stage<'_> {
                     .hint("check the strategies and the caps")
                     .into()
             }
+            RehearsalError::Unknown(reason) => {
+                Problem::new(format!("the bundle cannot be simulated: {reason}"))
+                    .hint("check --fork: the rules that the chain's next block goes by")
+                    .into()
+            }
             other => Report::new(other),
         }
     }

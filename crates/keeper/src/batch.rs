@@ -269,7 +269,7 @@ impl Quoter<'_> {
     fn settle_fees(&self, candidates: &mut [Candidate], outcomes: &[IRegistry::Outcome]) -> bool {
         let mut changed = false;
         for (Candidate { entry, .. }, outcome) in candidates.iter_mut().zip(outcomes) {
-            let asked = self.asked(entry.entry.id, outcome.gasCharged.saturating_to());
+            let asked = self.asked(&entry.entry, outcome.gasCharged.saturating_to());
             if entry.entry.request.insertFeeAmount && !settled(entry.expected_gas, asked) {
                 entry.expected_gas = asked;
                 changed = true;

@@ -191,6 +191,7 @@ impl Engine {
             BlockDelta::Added { head, logs, writes } => {
                 let changes = self.simulator.apply(head, writes)?;
                 self.clock.saw(head.timestamp, now);
+                self.quarantine.expire(head.number);
                 self.heads.push(*head);
                 if self.heads.len() > crate::book::UNDO_DEPTH + 1 {
                     self.heads.remove(0);
@@ -278,10 +279,18 @@ impl Engine {
 
     /// A Request failed on chain although its simulation succeeded.
     pub fn failed_on_chain(&mut self, id: RequestId, block: u64) {
-        if self.book.get(id).is_none() {
+        let Some(entry) = self.book.get(id) else {
             return; // somebody else executed it, or its user cancelled it
-        }
+        };
         let until = self.quarantine.failed(id, block);
+        let (target, inserts) = (entry.request.target, entry.request.insertFeeAmount);
+        if inserts {
+            self.quarantine.fee_failed(target, block);
+            // Less is asked for from now on.
+            let alike =
+                |entry: &&Outstanding| entry.request.insertFeeAmount && entry.request.target == target;
+            self.book.iter().filter(alike).for_each(|entry| self.quotes.renew(entry.id));
+        }
         tracing::warn!(request = %id, until, "failed on chain although it simulated well; left alone until then");
     }
 

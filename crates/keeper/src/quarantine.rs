@@ -1,7 +1,7 @@
 //! Work that simulates well and fails on chain: left alone for longer each time. Kept in the journal, so that a
 //! restart does not pay for the same failures again.
 
-use alloy::primitives::map::HashMap;
+use alloy::primitives::{Address, map::HashMap};
 use errand_journal::{Batch, Journal, JournalError};
 use errand_types::RequestId;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,10 @@ const FIRST_PAUSE: u64 = 4;
 /// Doublings after which the pause stays the same: about a day of 12 second blocks.
 const MAX_DOUBLINGS: u32 = 11;
 
-/// One Request's failures.
+/// Blocks for which an inserted fee that failed is remembered for its target: about a day of 12 second blocks.
+const FEE_MEMORY: u64 = 7_200;
+
+/// One Request's failures, or those of the inserted fees of a target's.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Failures {
     count: u32,
@@ -26,6 +29,10 @@ struct Failures {
 #[derive(Debug, Default)]
 pub struct Quarantine {
     failures: HashMap<RequestId, Failures>,
+    /// Targets of Requests that failed and have the fee inserted, and until which block that counts. What makes one
+    /// fail, a trade before it in the same block, makes them all fail. Not in the journal: the first one after a
+    /// restart brings it back.
+    fees: HashMap<Address, Failures>,
     /// What is otherwise in the journal.
     unsaved: BTreeSet<RequestId>,
 }
@@ -82,6 +89,18 @@ impl Quarantine {
         failures.until
     }
 
+    /// A Request of `target` with an inserted fee failed on chain in `block`.
+    pub fn fee_failed(&mut self, target: Address, block: u64) {
+        let failures = self.fees.entry(target).or_insert(Failures { count: 0, until: 0 });
+        failures.until = block + FEE_MEMORY;
+        failures.count += 1;
+    }
+
+    /// Forgets what does not count any more in `block`.
+    pub fn expire(&mut self, block: u64) {
+        self.fees.retain(|_, failures| block < failures.until);
+    }
+
     /// A Request was executed or is gone: its failures are forgotten.
     pub fn forget(&mut self, id: RequestId) {
         if self.failures.remove(&id).is_some() {
@@ -97,6 +116,11 @@ impl Quarantine {
     /// How often a Request has failed since it succeeded.
     pub fn failures(&self, id: RequestId) -> u32 {
         self.failures.get(&id).map_or(0, |failures| failures.count)
+    }
+
+    /// How often Requests of `target` with an inserted fee have failed of late.
+    pub fn fee_failures(&self, target: Address) -> u32 {
+        self.fees.get(&target).map_or(0, |failures| failures.count)
     }
 
     /// How many Requests have failed and not succeeded since.
@@ -155,6 +179,19 @@ mod tests {
         restarted.forget(RequestId(1));
         save(&mut restarted);
         assert!(journal.records(FAILURES).unwrap().is_empty(), "what is over leaves nothing");
+    }
+
+    #[test]
+    fn a_fee_that_failed_is_remembered_for_its_target_for_a_day() {
+        let mut quarantine = Quarantine::default();
+        let (target, other) = (Address::repeat_byte(1), Address::repeat_byte(2));
+        quarantine.fee_failed(target, 100);
+        quarantine.fee_failed(target, 200);
+        assert_eq!((quarantine.fee_failures(target), quarantine.fee_failures(other)), (2, 0));
+        quarantine.expire(200 + FEE_MEMORY - 1);
+        assert_eq!(quarantine.fee_failures(target), 2);
+        quarantine.expire(200 + FEE_MEMORY);
+        assert_eq!(quarantine.fee_failures(target), 0);
     }
 
     #[test]

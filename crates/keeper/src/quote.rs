@@ -17,7 +17,7 @@ use alloy::{
 };
 use errand_bindings::IRegistry;
 use errand_sim::{EnvSeen, Outcome, ReadSet, Run};
-use errand_types::{NextBlock, RequestId};
+use errand_types::NextBlock;
 
 /// Percent of the gas that is asked for less after each failure on chain, and at most. What is left of a premium of
 /// 30 % still pays for the gas.
@@ -164,7 +164,7 @@ impl Quoter<'_> {
             return Some(Quoted::Unknown("the Registry's answer does not decode".into()));
         };
         let charged = outcome.gasCharged.saturating_to::<u64>();
-        let asked = self.asked(entry.id, charged);
+        let asked = self.asked(entry, charged);
         if entry.request.insertFeeAmount && !settled(*expected_gas, asked) {
             *expected_gas = asked;
             return None;
@@ -189,7 +189,7 @@ impl Quoter<'_> {
         };
         match IRegistry::ExpectedGasTooHigh::abi_decode(&reason) {
             Ok(error) if entry.request.insertFeeAmount => {
-                *expected_gas = self.asked(entry.id, error.gasCharged.saturating_to());
+                *expected_gas = self.asked(entry, error.gasCharged.saturating_to());
                 None
             }
             // What an earlier quote was charged may be too much now.
@@ -207,10 +207,12 @@ impl Quoter<'_> {
     }
 
     /// The gas to ask for where a simulation charges `charged` and the fee is inserted: less after each failure on
-    /// chain. A trade before it in the same block can spare a Request gas, and then the Registry refuses what was
-    /// charged in simulation as too high.
-    pub(crate) fn asked(&self, id: RequestId, charged: u64) -> u64 {
-        let percent = self.quarantine.failures(id).saturating_mul(LESS_PER_FAILURE).min(LESS_AT_MOST);
+    /// chain, its own or of another at the same target. A trade before it in the same block can spare a Request gas,
+    /// and then the Registry refuses what was charged in simulation as too high.
+    pub(crate) fn asked(&self, entry: &Outstanding, charged: u64) -> u64 {
+        let alike = self.quarantine.fee_failures(entry.request.target);
+        let failures = self.quarantine.failures(entry.id).max(alike);
+        let percent = failures.saturating_mul(LESS_PER_FAILURE).min(LESS_AT_MOST);
         charged - charged / 100 * u64::from(percent)
     }
 

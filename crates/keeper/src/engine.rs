@@ -168,6 +168,11 @@ impl Engine {
         self.simulator.head()
     }
 
+    /// The chain's time at the host's Unix time `now`.
+    pub fn time(&self, now: u64) -> u64 {
+        self.clock.time(now)
+    }
+
     /// The environment that the next block will have, as far as it can be known at the host's Unix time `now`.
     pub fn next_block(&self, now: u64) -> NextBlock {
         let head = self.head();
@@ -177,7 +182,7 @@ impl Engine {
         let intervals = pairs.map(|(before, after)| after.timestamp.saturating_sub(before.timestamp));
         // Of a few, all may be such pauses.
         let interval = if self.heads.len() > FEW_HEADS { intervals.min().unwrap_or(1).max(1) } else { 1 };
-        self.simulator.next_block(self.clock.time(now).max(head.timestamp + interval))
+        self.simulator.next_block(self.time(now).max(head.timestamp + interval))
     }
 
     /// What a transaction in the next block would pay, in wei per gas.

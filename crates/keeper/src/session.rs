@@ -119,11 +119,11 @@ impl<'a> Session<'a> {
 
     /// Takes over what an earlier session, or process, has sent.
     fn resume(&mut self, intent: &Intent) -> Result<(), KeeperError> {
-        let ids: Vec<_> = intent.work.iter().filter_map(WorkId::as_request).collect();
-        let Some(request) = TxRequest::of(intent)? else { return Ok(()) };
         if let Some(bundles) = &mut self.bundles {
             bundles.resume(intent)?;
         }
+        let ids: Vec<_> = intent.work.iter().filter_map(WorkId::as_request).collect();
+        let Some(request) = TxRequest::of(intent)?.filter(|_| !ids.is_empty()) else { return Ok(()) };
         let call = CallSpec {
             origin: intent.account,
             caller: intent.account,

@@ -25,6 +25,8 @@ const KEY_EFFORT: u64 = 10_000;
 const MAX_REFUSALS: usize = 24;
 /// The same for a rehearsal, which is many transactions long and finds new keys with each that comes to work.
 const REHEARSAL_ROUNDS: usize = 1_000;
+/// Gas that all rounds of a rehearsal may take together. Three hundred large deployments take a third of it, once.
+const REHEARSAL_EFFORT: u64 = 5_000_000_000;
 /// Failures to read state after which a patient simulator does not ask any more.
 const MAX_FAILED_LOADS: u32 = 2;
 /// Gas for reading a view.
@@ -188,19 +190,9 @@ impl Simulator {
     pub async fn measure(&mut self, next: &NextBlock, jobs: &[Job]) -> Result<Vec<Measured>, SimulatorError> {
         let mut runs: Vec<Option<Measured>> = vec![None; jobs.len()];
         for round in 0..LOAD_ROUNDS {
-            let mut missing = self.run_missing(next, jobs, &mut runs, round >= FREE_ROUNDS);
-            missing.forget(&self.refused);
-            if missing.is_empty() || self.failed_loads >= MAX_FAILED_LOADS {
+            let missing = self.run_missing(next, jobs, &mut runs, round >= FREE_ROUNDS);
+            if !self.fetch(missing).await? {
                 break;
-            }
-            match self.load(missing).await {
-                Ok(()) => {}
-                Err(error) if self.patient && error.may_pass() => {
-                    self.failed_loads += 1;
-                    self.trouble = Some(error);
-                    break;
-                }
-                Err(error) => return Err(error),
             }
         }
         Ok(runs.into_iter().flatten().collect())
@@ -240,31 +232,43 @@ impl Simulator {
     }
 
     /// Rehearses acts, each on what the ones before it left. What is missing is loaded at the head, and the whole is
-    /// repeated until nothing is; then what is unknown stays so. The mirror does not change by it.
+    /// repeated until nothing is, or until it takes too much; then what is unknown stays so. The mirror does not change
+    /// by it.
     pub async fn rehearse(&mut self, acts: &[Act], stage: &Stage) -> Result<Vec<Played>, SimulatorError> {
         let Some(first) = acts.first() else { return Err(SimulatorError::NothingToRun) };
-        let mut played = Vec::new();
-        for _ in 0..REHEARSAL_ROUNDS {
-            played = Runner::new(&self.config, &self.mirror, &first.block).rehearse(acts, stage);
+        let (mut round, mut effort) = (0, 0u64);
+        loop {
+            let played = Runner::new(&self.config, &self.mirror, &first.block).rehearse(acts, stage);
             let mut missing = Missing::default();
-            // What the first ones missed, all later ones miss.
-            for played in &played {
+            for (act, played) in acts.iter().zip(&played) {
+                // What the first ones missed, all later ones miss.
                 missing.extend(&played.run);
+                let unknown = if round < FREE_ROUNDS { 0 } else { act.call.gas_limit };
+                effort = effort.saturating_add(played.run.outcome.gas_used().unwrap_or(unknown));
             }
-            if missing.is_empty() {
-                break;
-            }
-            match self.load(missing).await {
-                Ok(()) => {}
-                Err(error) if self.patient && error.may_pass() => {
-                    self.failed_loads += 1;
-                    self.trouble = Some(error);
-                    break;
-                }
-                Err(error) => return Err(error),
+            round += 1;
+            let is_enough = round == REHEARSAL_ROUNDS || effort > REHEARSAL_EFFORT;
+            if is_enough || !self.fetch(missing).await? {
+                return Ok(played);
             }
         }
-        Ok(played)
+    }
+
+    /// Loads what runs missed, unless that is in vain. Returns whether running them again can tell more.
+    async fn fetch(&mut self, mut missing: Missing) -> Result<bool, SimulatorError> {
+        missing.forget(&self.refused);
+        if missing.is_empty() || self.failed_loads >= MAX_FAILED_LOADS {
+            return Ok(false);
+        }
+        match self.load(missing).await {
+            Ok(()) => Ok(true),
+            Err(error) if self.patient && error.may_pass() => {
+                self.failed_loads += 1;
+                self.trouble = Some(error);
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Runs the jobs that have not been run, or that missed something when they were. `is_late`: most would be done

@@ -119,6 +119,11 @@ impl Facts {
         Ok(Some(Self { info, terms, budget, owed, actor, tx_overhead, holder, lock }))
     }
 
+    /// Whether money of `executor`'s is in it.
+    pub fn concern(&self, executor: Address) -> bool {
+        !self.owed.is_zero() || self.lock.as_ref().is_some_and(|lock| lock.is_of(executor))
+    }
+
     /// The lock, where the strategy has such.
     async fn lock(
         simulator: &mut Simulator,

@@ -35,6 +35,9 @@ pub enum Hindrance {
         /// Its cap, or the operator's; wei per gas.
         cap: u128,
     },
+    /// Others may hold bonds, and were not read yet.
+    #[error("all other bundles are read before a bond is posted")]
+    Unread,
     /// Reverted transactions have cost what the operator gives for them: nothing is claimed.
     #[error("the loss budget is used up, so no bond is posted")]
     LossBudget,

@@ -6,6 +6,7 @@ use super::{
     book::{BundleBook, Entry},
     sync,
 };
+use crate::sync::off_thread;
 use alloy::primitives::{B256, map::HashMap};
 use backon::{ExponentialBuilder, Retryable};
 use errand_bindings::IChugSplashManager::BundleHeader as BoundHeader;
@@ -14,7 +15,7 @@ use errand_bundle::{
     file::{self, DEFAULT_MAX_BYTES},
     header::Totals,
 };
-use errand_journal::Batch;
+use errand_journal::{Batch, Journal};
 use std::{
     path::PathBuf,
     sync::{
@@ -23,7 +24,11 @@ use std::{
     },
     time::Duration,
 };
-use tokio::{io::AsyncReadExt, sync::Notify, task::JoinSet};
+use tokio::{
+    io::AsyncReadExt,
+    sync::Notify,
+    task::{AbortHandle, JoinSet},
+};
 use url::Url;
 
 /// The most time for one answer, and for connecting.
@@ -35,7 +40,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 /// Redirections that are followed.
 const REDIRECTS: usize = 3;
 /// Files that are read at once.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 16;
+/// Committed gas for each byte of a file: a byte of an action costs at least 4 gas, and is written as two digits.
+const GAS_PER_BYTE: u64 = 2;
+/// Bytes that any file may have.
+const SMALL_FILE: u64 = 1 << 20;
 
 /// Actions that are a header's.
 #[derive(Debug)]
@@ -79,6 +88,7 @@ pub struct Library {
     /// Files that came and that the journal does not have.
     unkept: Unkept,
     tasks: JoinSet<()>,
+    aborts: HashMap<B256, AbortHandle>,
     slots: Arc<tokio::sync::Semaphore>,
     arrived: Arc<Notify>,
     /// How many of the unkept ones are in the batch that is being written.
@@ -91,6 +101,7 @@ impl Default for Library {
             contents: Shared::default(),
             unkept: Arc::default(),
             tasks: JoinSet::new(),
+            aborts: HashMap::default(),
             slots: Arc::new(tokio::sync::Semaphore::new(AT_ONCE)),
             arrived: Arc::default(),
             recording: AtomicUsize::new(0),
@@ -108,18 +119,15 @@ impl Library {
         self.arrived.clone()
     }
 
-    /// The content of a bundle, which is fetched if nobody has asked for it before. `kept` is what the journal has.
-    pub fn content(&mut self, entry: &Entry, kept: impl FnOnce() -> Option<Vec<u8>>) -> Content {
+    /// The content of a bundle, which is read from the journal or fetched if nobody has asked for it before.
+    pub fn content(&mut self, entry: &Entry, journal: &Journal) -> Content {
         if let Some(content) = locked(&self.contents).get(&entry.id) {
             return content.clone();
         }
-        let here = kept().and_then(|bytes| Leaves::read(&bytes, &entry.header).ok());
-        let content = here.map_or(Content::Awaited(None), |leaves| Content::Here(Arc::new(leaves)));
+        let content = Content::Awaited(None);
         // Noted before it is fetched: an answer finds its place only where there is one, and may come at once.
         locked(&self.contents).insert(entry.id, content.clone());
-        if matches!(content, Content::Awaited(_)) {
-            self.fetch(entry.clone());
-        }
+        self.fetch(entry.clone(), journal.clone());
         content
     }
 
@@ -144,20 +152,30 @@ impl Library {
     }
 
     /// A bundle's actions are not needed any more.
-    pub fn forget(&self, id: &B256) {
+    pub fn forget(&mut self, id: &B256) {
         locked(&self.contents).remove(id);
+        if let Some(task) = self.aborts.remove(id) {
+            task.abort();
+        }
     }
 
-    fn fetch(&mut self, entry: Entry) {
+    fn fetch(&mut self, entry: Entry, journal: Journal) {
         let (contents, unkept, slots) = (self.contents.clone(), self.unkept.clone(), self.slots.clone());
         let arrived = self.arrived.clone();
         while self.tasks.try_join_next().is_some() {}
-        self.tasks.spawn(async move {
-            let id = entry.id;
+        let id = entry.id;
+        let task = self.tasks.spawn(async move {
+            if let Some(leaves) = kept(&journal, &entry).await {
+                if let Some(content) = locked(&contents).get_mut(&id) {
+                    *content = Content::Here(Arc::new(leaves));
+                }
+                arrived.notify_one();
+                return;
+            }
             let told = contents.clone();
             let attempt = || async {
                 let _slot = slots.acquire().await;
-                let limited = tokio::time::timeout(ANSWER_LIMIT, get(&entry.header.uri)).await;
+                let limited = tokio::time::timeout(ANSWER_LIMIT, get(&entry.header.uri, most(&entry))).await;
                 let bytes = limited.map_err(|_| format!("no answer within {ANSWER_LIMIT:?}"))??;
                 let header = entry.header.clone();
                 // A large file takes a while.
@@ -188,22 +206,44 @@ impl Library {
                 arrived.notify_one();
             }
         });
+        self.aborts.insert(id, task);
     }
+}
+
+/// What the journal has of a bundle.
+async fn kept(journal: &Journal, entry: &Entry) -> Option<Leaves> {
+    let wanted = entry.clone();
+    let read = off_thread(journal, move |journal| {
+        let bytes = sync::kept_leaves(journal, &wanted)?;
+        Ok(bytes.and_then(|bytes| Leaves::read(&bytes, &wanted.header).ok()))
+    });
+    read.await.unwrap_or_else(|error| {
+        tracing::warn!(bundle = %entry.id, %error, "the journal does not tell its actions; they are fetched");
+        None
+    })
+}
+
+/// The most bytes that the file of a bundle can have if the gas that its header commits is to do.
+fn most(entry: &Entry) -> usize {
+    let gas = u64::try_from(entry.header.totalGas).unwrap_or(u64::MAX);
+    usize::try_from((gas / GAS_PER_BYTE).saturating_add(SMALL_FILE))
+        .unwrap_or(usize::MAX)
+        .min(DEFAULT_MAX_BYTES)
 }
 
 /// Reads what is at `uri`: http(s), `file://`, or the path of a file.
-async fn get(uri: &str) -> Result<Vec<u8>, String> {
+async fn get(uri: &str, most: usize) -> Result<Vec<u8>, String> {
     match Url::parse(uri) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") => get_url(url).await,
+        Ok(url) if matches!(url.scheme(), "http" | "https") => get_url(url, most).await,
         Ok(url) if url.scheme() == "file" => {
-            get_file(url.to_file_path().map_err(|()| "the file's address is no path")?).await
+            get_file(url.to_file_path().map_err(|()| "the file's address is no path")?, most).await
         }
         Ok(url) => Err(format!("addresses with `{}:` are not known", url.scheme())),
-        Err(_) => get_file(PathBuf::from(uri)).await,
+        Err(_) => get_file(PathBuf::from(uri), most).await,
     }
 }
 
-async fn get_url(url: Url) -> Result<Vec<u8>, String> {
+async fn get_url(url: Url, most: usize) -> Result<Vec<u8>, String> {
     let text = |error: reqwest::Error| error.without_url().to_string();
     let client = reqwest::Client::builder()
         .connect_timeout(CONNECT_LIMIT)
@@ -214,15 +254,15 @@ async fn get_url(url: Url) -> Result<Vec<u8>, String> {
     let mut answer = client.get(url).send().await.and_then(|a| a.error_for_status()).map_err(text)?;
     let mut bytes = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(text)? {
-        if bytes.len() + chunk.len() > DEFAULT_MAX_BYTES {
-            return Err(format!("the file has more than {DEFAULT_MAX_BYTES} bytes"));
+        if bytes.len() + chunk.len() > most {
+            return Err(too_large(most));
         }
         bytes.extend_from_slice(&chunk);
     }
     Ok(bytes)
 }
 
-async fn get_file(path: PathBuf) -> Result<Vec<u8>, String> {
+async fn get_file(path: PathBuf, most: usize) -> Result<Vec<u8>, String> {
     let text = |error: std::io::Error| error.to_string();
     // What is no plain file might never end, or block.
     let about = tokio::fs::metadata(&path).await.map_err(text)?;
@@ -231,6 +271,10 @@ async fn get_file(path: PathBuf) -> Result<Vec<u8>, String> {
     }
     let file = tokio::fs::File::open(&path).await.map_err(text)?;
     let mut bytes = Vec::new();
-    file.take(DEFAULT_MAX_BYTES as u64 + 1).read_to_end(&mut bytes).await.map_err(text)?;
-    Ok(bytes)
+    file.take(most as u64 + 1).read_to_end(&mut bytes).await.map_err(text)?;
+    if bytes.len() > most { Err(too_large(most)) } else { Ok(bytes) }
+}
+
+fn too_large(most: usize) -> String {
+    format!("the file has more than {most} bytes, which its committed gas does not pay for")
 }

@@ -12,11 +12,12 @@ use super::{
     sync,
 };
 use crate::{
-    book::BookError,
+    book::{BookError, UNDO_DEPTH},
     engine::Policy,
     simulator::{Job, Simulator, SimulatorError},
 };
 use alloy::primitives::{Address, B256, U256, keccak256, map::HashMap};
+use errand_bindings::IChugSplashManager::Status;
 use errand_journal::{Batch as Records, IntentId, Journal};
 use errand_sim::Outcome;
 use errand_types::{BlockDelta, BlockHead, CallSpec, WorkId};
@@ -29,8 +30,8 @@ use std::{
 };
 use tokio::sync::Notify;
 
-/// Heads by which the time between blocks is reckoned.
-const HEADS: usize = 32;
+/// Heads that are known: as far as the book goes back, and the one before. The time between blocks is reckoned by them.
+const HEADS: usize = UNDO_DEPTH + 1;
 /// Seconds between blocks, until enough of them were seen.
 const DEFAULT_INTERVAL: u64 = 12;
 /// Blocks after which a bundle that was rehearsed and refused is looked at again, though nothing about it changed.
@@ -38,6 +39,8 @@ const LOOK_AGAIN: u64 = 10;
 /// Blocks for which a bundle is left alone after a failure on chain; doubled with each further one.
 const FIRST_PAUSE: u64 = 4;
 const MAX_DOUBLINGS: u32 = 11;
+/// Bundles, besides those that money of ours is in, whose state is read in a look: strangers decide how many there are.
+const READ_AT_ONCE: usize = 64;
 /// The longest wait before a claim.
 const LONGEST_DELAY: Duration = Duration::from_secs(1);
 
@@ -97,7 +100,18 @@ pub struct Bundles {
     /// Work of mined transactions that may be given free.
     releases: Vec<(IntentId, WorkId)>,
     changed: BTreeSet<B256>,
-    told: HashMap<B256, (Option<Step>, Option<Hindrance>)>,
+    seen: HashMap<B256, Seen>,
+    look: u64,
+}
+
+/// What was found about a bundle last.
+#[derive(Clone, Debug)]
+struct Seen {
+    look: u64,
+    /// Whether money of ours is in it.
+    is_ours: bool,
+    step: Option<Step>,
+    hindrance: Option<Hindrance>,
 }
 
 impl Bundles {
@@ -125,7 +139,8 @@ impl Bundles {
             past,
             releases: Vec::new(),
             changed: BTreeSet::new(),
-            told: HashMap::default(),
+            seen: HashMap::default(),
+            look: 0,
         }
     }
 
@@ -184,7 +199,8 @@ impl Bundles {
         }
     }
 
-    /// Decides about every bundle on the state at the head. Without `may_claim` it only goes on with what it holds.
+    /// Decides about bundles on the state at the head. Without `may_claim` it only goes on with what it holds. Of
+    /// bundles that it holds nothing of it looks at so many, by turns.
     pub async fn decide(
         &mut self,
         simulator: &mut Simulator,
@@ -200,32 +216,41 @@ impl Bundles {
         // Bonds of locks that are live, and of claims under way.
         let mut at_risk =
             self.flights.values().filter(|f| f.is_pending).fold(U256::ZERO, |sum, f| sum + f.bond);
-        let entries: Vec<Entry> = self.book.iter().cloned().collect();
+        let entries = self.due();
         let mut known = Vec::with_capacity(entries.len());
         for entry in entries {
-            let facts = Facts::read(simulator, &next, &entry, policy.executor).await?;
-            let live = facts.as_ref().and_then(|f| f.lock.as_ref());
+            let moment = Moment { next, interval, at_risk };
+            let read = match self.judge(policy, moment).trusts(simulator, &entry).await? {
+                Ok(()) => Facts::read(simulator, &next, &entry, policy.executor)
+                    .await?
+                    .ok_or_else(|| Hindrance::Unknown { why: "its state cannot be read".to_owned() }),
+                Err(hindrance) => Err(hindrance),
+            };
+            let live = read.as_ref().ok().and_then(|facts| facts.lock.as_ref());
             let live = live.filter(|lock| lock.is_of(policy.executor) && !lock.over && !lock.excused);
             at_risk = at_risk.saturating_add(live.map_or(U256::ZERO, |lock| lock.bond));
-            known.push((entry, facts));
+            known.push((entry, read));
         }
-        for (entry, facts) in known {
+        // What was not read yet may hold bonds.
+        let knows_all = self.has_seen_all(known.iter().map(|(entry, _)| entry));
+        for (entry, read) in known {
             let moment = Moment { next, interval, at_risk };
-            let finding = match &facts {
-                None => Finding::Wait(Hindrance::Unknown { why: "its state cannot be read".to_owned() }),
-                Some(facts) => self.find(simulator, policy, moment, &entry, facts).await?,
+            let is_ours = read.as_ref().is_ok_and(|facts| facts.concern(policy.executor));
+            let finding = match read {
+                Ok(facts) => self.find(simulator, policy, moment, &entry, &facts).await?,
+                // What it announced is true of every project, whatever its strategies are.
+                Err(hindrance) if entry.status == Status::APPROVED => Finding::Wait(hindrance),
+                Err(_) => Finding::of_status(entry.status),
             };
             let (mut step, mut hindrance, mut balance) = (None, None, None);
             match finding {
                 Finding::Done => {
                     // What is under way may still be undone.
-                    if !self.flights.values().any(|flight| flight.concerns(&entry)) {
-                        self.book.forget(&entry.id);
-                        self.library.forget(&entry.id);
-                        self.refusals.remove(&entry.id);
-                        self.failures.remove(&entry.id);
-                        self.told.remove(&entry.id);
-                        self.changed.extend(self.book.take_changed());
+                    if self.flights.values().any(|flight| flight.concerns(&entry)) {
+                        let seen = Seen { look: self.look, is_ours, step: None, hindrance: None };
+                        self.seen.insert(entry.id, seen);
+                    } else {
+                        self.forget(&entry.id);
                     }
                     continue;
                 }
@@ -233,23 +258,61 @@ impl Bundles {
                 Finding::Act(plan) if plan.step == Step::Claim && !may_claim => {
                     hindrance = Some(Hindrance::LossBudget);
                 }
+                Finding::Act(plan) if plan.step == Step::Claim && !knows_all => {
+                    hindrance = Some(Hindrance::Unread);
+                }
+                Finding::Act(plan) if decided.plans.iter().any(|other| other.work == plan.work) => {
+                    hindrance = Some(Hindrance::InFlight);
+                }
                 Finding::Act(plan) => {
                     at_risk = at_risk.saturating_add(plan.bond);
                     (step, balance) = (Some(plan.step), Some(plan.balance));
                     decided.plans.push(*plan);
                 }
             }
-            let told = (step, hindrance.clone());
-            if self.told.get(&entry.id) != Some(&told) {
-                if let Some(hindrance) = &hindrance {
-                    tracing::info!(bundle = %entry.id, manager = %entry.manager, "not taken: {hindrance}");
-                }
-                self.told.insert(entry.id, told);
-            }
             let (id, manager) = (entry.id, entry.manager);
+            let before = self.seen.get(&id);
+            if before.is_none_or(|seen| (seen.step, &seen.hindrance) != (step, &hindrance))
+                && let Some(hindrance) = &hindrance
+            {
+                tracing::info!(bundle = %id, %manager, "not taken: {hindrance}");
+            }
+            self.seen.insert(id, Seen { look: self.look, is_ours, step, hindrance: hindrance.clone() });
             decided.reports.push(BundleReport { id, manager, step, hindrance, tx: None, balance });
         }
         Ok(decided)
+    }
+
+    /// The bundles to look at: those that money of ours is in, and of the others those that were not looked at for the
+    /// longest time.
+    fn due(&mut self) -> Vec<Entry> {
+        self.look += 1;
+        let is_ours = |entry: &&Entry| {
+            self.seen.get(&entry.id).is_some_and(|seen| seen.is_ours)
+                || self.flights.values().any(|flight| flight.concerns(entry))
+        };
+        let (ours, mut others): (Vec<&Entry>, Vec<&Entry>) = self.book.iter().partition(is_ours);
+        others.sort_by_key(|entry| self.seen.get(&entry.id).map_or(0, |seen| seen.look));
+        others.truncate(READ_AT_ONCE);
+        let mut due: Vec<Entry> = ours.into_iter().chain(others).cloned().collect();
+        due.sort_by_key(|entry| entry.id);
+        due
+    }
+
+    /// Whether every bundle was looked at, counting `these`.
+    fn has_seen_all<'a>(&self, these: impl Iterator<Item = &'a Entry>) -> bool {
+        let these: BTreeSet<B256> = these.map(|entry| entry.id).collect();
+        self.book.iter().all(|entry| self.seen.contains_key(&entry.id) || these.contains(&entry.id))
+    }
+
+    /// Nothing is left to do about a bundle.
+    fn forget(&mut self, id: &B256) {
+        self.book.forget(id);
+        self.library.forget(id);
+        self.refusals.remove(id);
+        self.failures.remove(id);
+        self.seen.remove(id);
+        self.changed.extend(self.book.take_changed());
     }
 
     /// Decides once, and sends nothing: waits for the actions of bundles to come, but not longer than `patience`.
@@ -262,13 +325,18 @@ impl Bundles {
     ) -> Result<Vec<BundleReport>, SimulatorError> {
         let deadline = tokio::time::Instant::now() + patience;
         let arrivals = self.arrivals();
+        let mut reports = BTreeMap::new();
         loop {
-            let reports = self.decide(simulator, policy, now, true).await?.reports;
+            let found = self.decide(simulator, policy, now, true).await?.reports;
+            reports.extend(found.into_iter().map(|report| (report.id, report)));
+            if !self.has_seen_all(std::iter::empty()) {
+                continue;
+            }
             let is_awaited = |report: &BundleReport| {
-                matches!(report.hindrance, Some(Hindrance::NoContent { problem: None }))
+                matches!(report.hindrance, Some(Hindrance::NoContent { problem: None } | Hindrance::Unread))
             };
-            if !reports.iter().any(is_awaited) || tokio::time::Instant::now() >= deadline {
-                return Ok(reports);
+            if !reports.values().any(is_awaited) || tokio::time::Instant::now() >= deadline {
+                return Ok(reports.into_values().collect());
             }
             // A problem is told without a notice.
             let _ = tokio::time::timeout(Duration::from_millis(200), arrivals.notified()).await;
@@ -294,20 +362,11 @@ impl Bundles {
                 return Ok(Finding::Wait(refusal.hindrance.clone()));
             }
         }
-        let journal = &self.journal;
         let content = match facts.info.status {
-            errand_bindings::IChugSplashManager::Status::APPROVED => {
-                self.library.content(entry, || sync::kept_leaves(journal, entry).ok().flatten())
-            }
+            Status::APPROVED => self.library.content(entry, &self.journal),
             _ => Content::Awaited(None),
         };
-        let judge = Judge {
-            chain_id: self.chain_id,
-            contracts: &self.contracts,
-            bundles: &self.settings,
-            policy,
-            moment,
-        };
+        let judge = self.judge(policy, moment);
         let finding = judge.find(simulator, entry, facts, &content).await?;
         if let Finding::Wait(hindrance) = &finding {
             // What took a rehearsal to find, and what no block changes.
@@ -318,9 +377,9 @@ impl Bundles {
                     | Hindrance::Unprofitable { .. }
                     | Hindrance::TooLarge { .. }
                     | Hindrance::TooSlow { .. }
-                    | Hindrance::UnknownStrategy { .. }
+                    | Hindrance::Unknown { .. }
             );
-            if is_lasting {
+            if is_lasting && !simulator.is_troubled() {
                 let refusal = Refusal { hindrance: hindrance.clone(), block: number, state };
                 self.refusals.insert(entry.id, refusal);
             }
@@ -329,13 +388,19 @@ impl Bundles {
         if self.holds(&plan.work) {
             return Ok(Finding::Wait(Hindrance::InFlight));
         }
-        let is_try = matches!(plan.step, Step::Claim | Step::Execute);
-        match self.failures.get(&entry.id) {
-            Some((_, until)) if is_try && number < *until => {
+        // What saves a bond does not wait.
+        let may_wait = !matches!(plan.step, Step::NoteCongestion | Step::NoteUnsound);
+        match self.failures.get(&plan.work.id) {
+            Some((_, until)) if may_wait && number < *until => {
                 Ok(Finding::Wait(Hindrance::Quarantined { until: *until }))
             }
             _ => Ok(finding),
         }
+    }
+
+    const fn judge<'a>(&'a self, policy: &'a Policy, moment: Moment) -> Judge<'a> {
+        let (contracts, bundles) = (&self.contracts, &self.settings);
+        Judge { chain_id: self.chain_id, contracts, bundles, policy, moment }
     }
 
     /// Transactions under way that would fail in the next block.

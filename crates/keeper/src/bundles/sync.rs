@@ -4,7 +4,7 @@ use super::{
     book::{BundleBook, Entry},
     contracts::BundleContracts,
 };
-use crate::sync::{BookSyncError, canonical_hash};
+use crate::sync::{BookSyncError, canonical_hash, off_thread};
 use alloy::{
     eips::{BlockId, BlockNumHash},
     primitives::B256,
@@ -64,11 +64,13 @@ async fn restore(
     head: &BlockHead,
 ) -> Result<Option<(u64, Vec<Entry>)>, BookSyncError> {
     let Some(journal) = journal else { return Ok(None) };
-    let Some(Snapshot { block, .. }) = journal.snapshot(BUNDLES)? else { return Ok(None) };
+    let Some(Snapshot { block, .. }) = off_thread(journal, |journal| journal.snapshot(BUNDLES)).await? else {
+        return Ok(None);
+    };
     if block.number > head.number || canonical_hash(endpoint, block.number).await? != Some(block.hash) {
         return Ok(None);
     }
-    let records = journal.records(BUNDLE)?;
+    let records = off_thread(journal, |journal| journal.records(BUNDLE)).await?;
     // Written by another version: the logs have it all.
     let entries: Result<Vec<_>, _> =
         records.iter().map(|record| serde_json::from_slice(&record.bytes)).collect();

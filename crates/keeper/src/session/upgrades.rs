@@ -30,9 +30,10 @@ impl Session<'_> {
             return Ok(Vec::new());
         }
         let policy = self.engine.policy().clone();
+        let time = self.engine.time(now());
         let simulator = self.engine.simulator_mut();
         let mut decided =
-            bundles.decide(simulator, &policy, now(), withheld.is_none()).await.map_err(EngineError::from)?;
+            bundles.decide(simulator, &policy, time, withheld.is_none()).await.map_err(EngineError::from)?;
         if let Some(trouble) = simulator.take_trouble() {
             tracing::warn!(error = %trouble, "state of bundles cannot be read now");
             self.is_unfinished = true;

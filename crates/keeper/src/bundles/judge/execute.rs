@@ -134,8 +134,11 @@ impl Judge<'_> {
         let cap = u128::try_from(cap).unwrap_or(u128::MAX);
         plan.max_gas_price = plan.max_gas_price.min(cap);
         plan.tip = plan.tip.min(cap.saturating_sub(u128::from(next.base_fee)));
+        // Where a bond is at risk, all of the payment may go into being in time.
+        let kept = if at_risk.is_some() { U256::ZERO } else { self.policy.rule.min_profit };
         let at_base_fee = U256::from(gas).saturating_mul(U256::from(next.base_fee));
-        let affordable = balance.income.saturating_sub(at_base_fee) / U256::from(gas.max(1));
+        let affordable =
+            balance.income.saturating_sub(at_base_fee).saturating_sub(kept) / U256::from(gas.max(1));
         plan.max_tip = plan.max_tip.max(u128::try_from(affordable).unwrap_or(u128::MAX));
         plan.until_block = until_block;
         Ok(Ok(plan))

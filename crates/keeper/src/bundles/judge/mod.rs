@@ -64,12 +64,17 @@ impl fmt::Display for Step {
 }
 
 impl Step {
-    /// What a transaction of this step has to itself.
-    fn work(self, id: B256) -> WorkId {
+    /// What a transaction of this step, about a bundle and sent to `to`, has to itself.
+    fn work(self, id: B256, to: Address) -> WorkId {
+        let duty = |id| WorkId { kind: WorkKind::Duty, id };
         match self {
             // One at a time: each builds on what the one before did.
             Self::Claim | Self::Execute => WorkId { kind: WorkKind::Bundle, id },
-            other => WorkId { kind: WorkKind::Duty, id: keccak256([id.as_slice(), &[other as u8]].concat()) },
+            Self::NoteCongestion | Self::NoteUnsound => {
+                duty(keccak256([id.as_slice(), &[self as u8]].concat()))
+            }
+            // What a contract owes it owes for all bundles together: taken twice, the second time is in vain.
+            Self::Settle | Self::Withdraw | Self::WithdrawOwed => duty(to.into_word()),
         }
     }
 }
@@ -110,6 +115,16 @@ pub enum Finding {
     Wait(Hindrance),
     /// Nothing will ever be.
     Done,
+}
+
+impl Finding {
+    /// What follows from a status in which nothing is executed.
+    pub(in crate::bundles) const fn of_status(status: Status) -> Self {
+        match status {
+            Status::COMPLETED | Status::FAILED | Status::CANCELLED => Self::Done,
+            _ => Self::Wait(Hindrance::Status { status: status_name(status) }),
+        }
+    }
 }
 
 /// What stands for the time of a decision.
@@ -178,7 +193,8 @@ impl Judge<'_> {
         U256::from(gas).saturating_mul(U256::from(self.gas_price()))
     }
 
-    /// What to do about a bundle that stands so.
+    /// What to do about a bundle of trusted strategies that stands so. What a stranger's strategy says is no reason to
+    /// do anything: neither that it owes a bond, nor that it has selected this executor.
     pub async fn find(
         &self,
         simulator: &mut Simulator,
@@ -187,23 +203,11 @@ impl Judge<'_> {
         content: &Content,
     ) -> Result<Finding, SimulatorError> {
         let executor = self.policy.executor;
-        // What a stranger's strategy says is no reason to send anything: neither that it owes a bond, nor that it
-        // has selected this executor.
-        let trusted = self.trusts(simulator, entry).await?;
-        if trusted.is_ok()
-            && let Some(plan) = self.due(simulator, entry, facts).await?
-        {
+        if let Some(plan) = self.due(simulator, entry, facts).await? {
             return Ok(Finding::Act(Box::new(plan)));
         }
-        let is_over = matches!(facts.info.status, Status::COMPLETED | Status::FAILED | Status::CANCELLED);
-        if is_over {
-            return Ok(Finding::Done);
-        }
         if facts.info.status != Status::APPROVED {
-            return Ok(Finding::Wait(Hindrance::Status { status: status_name(facts.info.status) }));
-        }
-        if let Err(hindrance) = trusted {
-            return Ok(Finding::Wait(hindrance));
+            return Ok(Finding::of_status(facts.info.status));
         }
         let found = match (facts.holder, &facts.lock) {
             (Holder::Ours, lock) => {
@@ -324,8 +328,8 @@ impl Judge<'_> {
         Plan {
             bundle,
             step,
+            work: step.work(bundle, call.to),
             call,
-            work: step.work(bundle),
             gas,
             balance,
             max_gas_price: self.policy.rule.max_gas_price.unwrap_or(u128::MAX),

@@ -32,7 +32,7 @@ impl Judge<'_> {
     }
 
     /// Whether both strategies are known, and cover what the chain takes.
-    pub(super) async fn trusts(&self, simulator: &mut Simulator, entry: &Entry) -> Judged<()> {
+    pub(in crate::bundles) async fn trusts(&self, simulator: &mut Simulator, entry: &Entry) -> Judged<()> {
         for (role, strategy) in [("selection", entry.header.ess), ("payment", entry.header.eps)] {
             if self.bundles.allowed_strategies.contains(&strategy) {
                 continue;

@@ -17,6 +17,7 @@ mod live;
 mod market;
 mod money;
 mod rehearsal;
+mod spoilers;
 mod strangers;
 mod traps;
 mod waits;

@@ -77,7 +77,12 @@ fn creation_code(name: &str) -> Vec<u8> {
 
 impl Market {
     pub(crate) async fn open() -> Self {
-        let stage = Stage::own_chugsplash().await;
+        Self::open_with(&[]).await
+    }
+
+    /// The same on a node with these arguments.
+    pub(crate) async fn open_with(arguments: &[&str]) -> Self {
+        let stage = Stage::own_chugsplash_with(arguments).await;
         let deployment = Deployment::load(&stage.fixture.path()).unwrap();
         let contracts = BundleContracts::of(&deployment).unwrap();
         Self { stage, contracts, files: tempfile::tempdir().unwrap() }

@@ -1,0 +1,157 @@
+//! What strangers, clocks and other bundles could do to a keeper's work on bundles.
+
+use crate::{
+    common::until,
+    market::{Market, Wish, refused},
+};
+use alloy::{
+    primitives::{Address, Bytes, U256, address, hex},
+    providers::Provider,
+    sol_types::SolCall,
+};
+use errand_bindings::{IChugSplashManager, IChugSplashManager::Status, ISimpleLockESS};
+use errand_keeper::bundles::{Hindrance, Step};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{SystemTime, UNIX_EPOCH},
+};
+use tempfile::tempdir;
+
+const LIAR: Address = address!("0x00000000000000000000000000000000000c0002");
+
+/// A strategy that answers `who` to whatever it is asked, and that no lock is over: it has selected him, and has a bond
+/// of his that is larger than all ETH.
+fn liar(who: Address) -> Bytes {
+    let mut code = vec![0x5f, 0x35, 0x60, 0xe0, 0x1c, 0x63];
+    code.extend(ISimpleLockESS::outcomeOfCall::SELECTOR);
+    code.extend([0x14, 0x60, 0]);
+    let target = code.len() - 1;
+    code.push(0x57);
+    for word in 0..5u8 {
+        code.push(0x73);
+        code.extend(who);
+        code.extend([0x60, word * 32, 0x52]);
+    }
+    // return(0, 224)
+    code.extend([0x60, 0xe0, 0x5f, 0xf3]);
+    code[target] = u8::try_from(code.len()).unwrap();
+    // jumpdest, return(0, 64)
+    code.extend([0x5b, 0x60, 0x40, 0x5f, 0xf3]);
+    code.into()
+}
+
+/// An address for a bundle's file where connections are counted, and never answered.
+async fn counting() -> (String, Arc<AtomicUsize>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let uri = format!("http://{}/bundle.json", listener.local_addr().unwrap());
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = count.clone();
+    tokio::spawn(async move {
+        let mut open = Vec::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            counted.fetch_add(1, Ordering::Relaxed);
+            open.push(stream);
+        }
+    });
+    (uri, count)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_strangers_strategy_ends_no_claims_and_his_file_is_not_fetched() {
+    let market = Market::open().await;
+    let folder = tempdir().unwrap();
+    let executor = market.stage.anvil.account(1).unwrap();
+    market.stage.anvil.set_code(LIAR, liar(executor)).await.unwrap();
+    let ess = ISimpleLockESS::new(LIAR, market.stage.anvil.provider());
+    assert_eq!(ess.lockOf(LIAR, Default::default()).call().await.unwrap().executor, executor);
+    assert!(!ess.outcomeOf(LIAR, Default::default()).call().await.unwrap().over);
+    assert!(ess.bondAmount().call().await.unwrap() > U256::from(u128::MAX));
+
+    let mut theirs = market.project(1).await;
+    theirs.site.ess = LIAR;
+    let (uri, count) = counting().await;
+    let planned = theirs.deploys(8, 3_000);
+    let lying = theirs.approve(&planned, Wish { uri: Some(uri.clone()), ..Default::default() }).await;
+    let mut honest = market.project(2).await;
+    let bundle = honest.approve_worthy().await;
+    let keeper = market.keeper(1, folder.path());
+    refused(&keeper, &lying, |why| matches!(why, Hindrance::UnknownStrategy { strategy: LIAR, .. })).await;
+    honest.reaches(&bundle, Status::COMPLETED).await;
+    market.stage.mine_and_see(&keeper, 2).await;
+    assert_eq!(count.load(Ordering::Relaxed), 0, "its file is fetched");
+
+    // Of a strategy that is trusted it is; and not any more once the bundle is over.
+    let planned = honest.deploys(3, 3_000);
+    let silent = honest.approve(&planned, Wish { uri: Some(uri), ..Default::default() }).await;
+    until("its file is fetched", || async { count.load(Ordering::Relaxed) == 1 }).await;
+    refused(&keeper, &silent, |why| matches!(why, Hindrance::NoContent { .. })).await;
+    keeper.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_whose_clock_is_ahead_does_not_take_its_lock_for_over() {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let market = Market::open_with(&["--timestamp", &(now - 3_600).to_string()]).await;
+    assert!(market.stage.head().await.timestamp < now - 3_000);
+    let folder = tempdir().unwrap();
+    let mut project = market.project(1).await;
+    let bundle = project.approve_worthy().await;
+    let keeper = market.keeper(1, folder.path());
+    project.reaches(&bundle, Status::COMPLETED).await;
+    let reports = keeper.stop().await;
+    let claims = reports.iter().flat_map(|report| &report.bundles);
+    let claims = claims.filter(|told| told.step == Some(Step::Claim) && told.tx.is_some()).count();
+    assert_eq!(claims, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_owed_is_taken_once_whichever_bundles_tell_of_it() {
+    let market = Market::open().await;
+    let folder = tempdir().unwrap();
+    let mut project = market.project(1).await;
+    let bundle = project.approve_worthy().await;
+    market.claim(1, &project, &bundle).await;
+    let executor = market.stage.anvil.account(1).unwrap();
+    market.pass(60).await;
+    // A wallet that refuses ETH at that moment is owed the user bond.
+    market.stage.anvil.set_code(executor, "0x5f5ffd".parse().unwrap()).await.unwrap();
+    project.send(&IChugSplashManager::cancelCall {}, U256::ZERO).await;
+    market.stage.anvil.set_code(executor, Bytes::new()).await.unwrap();
+    // It is the project that owes it, not the bundle.
+    let second = project.approve_worthy().await;
+    assert_ne!(second.id, bundle.id);
+    let keeper = market.keeper(1, folder.path());
+    project.reaches(&second, Status::COMPLETED).await;
+    market.stage.mine_and_see(&keeper, 3).await;
+    let reports = keeper.stop().await;
+    let told = reports.iter().flat_map(|report| &report.bundles);
+    let taken = told.filter(|told| told.step == Some(Step::WithdrawOwed) && told.tx.is_some()).count();
+    assert_eq!(taken, 1);
+    let mined: Vec<_> = reports.iter().flat_map(|report| &report.mined).collect();
+    assert!(mined.iter().all(|mined| mined.success), "{mined:?}");
+    let manager = IChugSplashManager::new(project.site.manager, market.stage.anvil.provider());
+    assert_eq!(manager.owedTo(executor).call().await.unwrap(), U256::ZERO);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_action_that_reads_without_end_costs_a_bounded_time() {
+    let market = Market::open().await;
+    let folder = tempdir().unwrap();
+    let mut project = market.project(1).await;
+    // Reads the slots 0, 1, 2, ... of its own, one after the other, until its gas is used up.
+    let reader = project.deploy_code("reader", hex!("5f5b80545060010160015600").to_vec().into());
+    let mut planned = project.deploys(4, 3_000);
+    planned.push(reader);
+    let bundle = project.approve(&planned, Wish::default()).await;
+    let keeper = market.keeper(1, folder.path());
+    let text =
+        refused(&keeper, &bundle, |why| matches!(why, Hindrance::Unknown { .. } | Hindrance::Fails { .. }))
+            .await;
+    let calls = keeper.reports().iter().map(|report| report.rpc_calls).max().unwrap();
+    println!("{text}; {calls} calls");
+    assert!(calls < 700, "{calls} calls in a look");
+    keeper.stop().await;
+}

@@ -441,6 +441,7 @@ interface ISimpleLockESS {
     function bondAmount() external view returns (uint256);
     function claim(address project, bytes32 bundleId) external payable;
     function coolingUntil(address project, bytes32 bundleId, address executor) external view returns (uint256);
+    function forfeitedTo(address project) external view returns (uint256);
     function getSelectedExecutor(address project, bytes32 bundleId) external view returns (address executor, uint256 selectedAt);
     function lockOf(address project, bytes32 bundleId) external view returns (Lock memory);
     function lockSeconds() external view returns (uint256);

@@ -39,6 +39,8 @@ abstract contract ChugSplashExecution is ChugSplashLifeCycle {
     uint256 private constant TOKENS_HASH = 127;
     /// What comes before and after measuring: dispatch, accounts, event, payment.
     uint256 private constant TAIL_GAS = 21_050;
+    /// What of that is warm where the transaction has called this manager before.
+    uint256 private constant WARM_TAIL_GAS = 1900;
     /// What the EVM refunds for a slot that is cleared.
     uint256 private constant CLEARING_REFUND = 4800;
     /// What the event of a completion costs.
@@ -70,7 +72,7 @@ abstract contract ChugSplashExecution is ChugSplashLifeCycle {
         uint256 gasDone;
         /// committed gas of what failed
         uint256 gasFailed;
-        /// gas that the EVM will give back, as far as manager and actor know
+        /// gas that the EVM will give back, as far as manager and actor know, and what is reckoned as cold and is warm
         uint256 refund;
         bool failed;
         uint256 failedIndex;
@@ -153,6 +155,8 @@ abstract contract ChugSplashExecution is ChugSplashLifeCycle {
             tokens += more;
         }
         _requireAt(_positionOf(proofs), nextAction + 32);
+        // Copying what comes behind would be paid, and costs a contract that has the memory already next to nothing.
+        _requireAt(msg.data.length, nextProof);
     }
 
     /// Sees that the action is the bundle's at `index`, and lies where it should. Returns the tokens of its data
@@ -225,7 +229,10 @@ abstract contract ChugSplashExecution is ChugSplashLifeCycle {
         // The clone copies all call data into memory before the code here runs.
         uint256 words = (msg.data.length + 31) / 32;
         run.baseGas = TOKEN_GAS * tokens + 6 * words + words * words / 512;
-        if (BASE_PAID.asBoolean().tload()) return;
+        if (BASE_PAID.asBoolean().tload()) {
+            run.refund = WARM_TAIL_GAS;
+            return;
+        }
         BASE_PAID.asBoolean().tstore(true);
         run.baseGas += TX_BASE;
         run.floorGas = TX_BASE + FLOOR_TOKEN_GAS * tokens;
@@ -339,7 +346,7 @@ abstract contract ChugSplashExecution is ChugSplashLifeCycle {
             refund := mload(0)
         }
         if (success) {
-            run.refund = refund;
+            run.refund += refund;
             run.done += actions.length - skip;
             run.gasDone += gas;
             return;

@@ -14,8 +14,9 @@ import {ProjectProxies} from "./ProjectProxies.sol";
  * @title ProjectActor
  * @notice See IProjectActor.
  *
- * @dev Its manager is in its code, behind the clone's. ETH is accepted during a switch only, for what is left of
- * a call or comes back from it, and goes to the manager when the switch ends.
+ * @dev Its manager is in its code, behind the clone's. ETH is accepted during a switch, for what is left of a
+ * call or comes back from it, and goes to the manager when the switch ends; what a proxy sends while it is adopted
+ * goes with the next one.
  */
 contract ProjectActor is ProjectProxies, ReentrancyGuardTransient {
     /// What a call of itself costs before it gets gas.

@@ -109,4 +109,7 @@ interface ISimpleLockESS is IExecutorSelectionStrategy {
 
     /// @notice Returns what `account` can withdraw.
     function owedTo(address account) external view returns (uint256);
+
+    /// @notice Returns what was forfeited to `project` and not taken by it: for `pushTo`, and nobody to withdraw.
+    function forfeitedTo(address project) external view returns (uint256);
 }

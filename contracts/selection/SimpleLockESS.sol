@@ -46,6 +46,8 @@ contract SimpleLockESS is ISimpleLockESS, ReentrancyGuardTransient {
 
     /// @inheritdoc ISimpleLockESS
     mapping(address account => uint256) public owedTo;
+    /// @inheritdoc ISimpleLockESS
+    mapping(address project => uint256) public forfeitedTo;
     mapping(address project => mapping(bytes32 bundleId => Record)) private _records;
     mapping(address project => mapping(bytes32 bundleId => mapping(address executor => uint256))) private
         _cooling;
@@ -120,9 +122,9 @@ contract SimpleLockESS is ISimpleLockESS, ReentrancyGuardTransient {
     /// @inheritdoc ISimpleLockESS
     function pushTo(address project) external nonReentrant returns (uint256 amount) {
         require(project.code.length != 0, InvalidRecipient(project));
-        amount = owedTo[project];
+        amount = forfeitedTo[project];
         require(amount != 0, NothingOwed(project));
-        owedTo[project] = 0;
+        forfeitedTo[project] = 0;
         emit Withdrawn(project, project, amount);
         // What is sent is what was forfeited to this project.
         // slither-disable-next-line arbitrary-send-eth
@@ -225,7 +227,7 @@ contract SimpleLockESS is ISimpleLockESS, ReentrancyGuardTransient {
             mstore(0, selector)
             success := call(FORFEIT_GAS, project, bond, 0, 4, 0, 0)
         }
-        if (!success) owedTo[project] += bond;
+        if (!success) forfeitedTo[project] += bond;
     }
 
     function _withdraw(address to) private returns (uint256 amount) {

@@ -46,7 +46,7 @@ contract ChugSplashTargetsTest is ChugSplashTest {
     function test_BatchOf10Deploys() public {
         uint256 each = _batchOf10(12);
         console.log("each of 10 deploys, over a plain CREATE3:", each);
-        assertLe(each, 23_500); // target 25,000
+        assertLe(each, 23_600); // target 25,000
     }
 
     /// What a proof costs: a hash of call data per level, and hashing it.

@@ -304,7 +304,7 @@ contract SimpleLockESSTest is ChugSplashTest {
         vm.warp(START + LOCK + 1);
         fake.lie(0, true);
         lock.settle(address(fake), "x");
-        assertEq(lock.owedTo(address(fake)), BOND, "it is held for it");
+        assertEq(lock.forfeitedTo(address(fake)), BOND, "it is held for it");
         vm.expectRevert("refused");
         lock.pushTo(address(fake));
         fake.lie(0, false);
@@ -315,6 +315,19 @@ contract SimpleLockESSTest is ChugSplashTest {
         lock.pushTo(address(fake));
     }
 
+    /// An executor that has a function `deposit` would have to account for it as somebody else's.
+    function test_RevertWhen_AnExecutorsBondIsPushed() public {
+        Puppet executor = new Puppet();
+        vm.deal(address(executor), BOND);
+        executor.act(address(lock), BOND, abi.encodeCall(lock.claim, (address(manager), id)));
+        vm.prank(owner);
+        manager.cancel();
+        _settle(stranger);
+        vm.expectRevert(abi.encodeWithSelector(ISimpleLockESS.NothingOwed.selector, address(executor)));
+        lock.pushTo(address(executor));
+        assertEq(lock.owedTo(address(executor)), BOND, "it is there to be withdrawn");
+    }
+
     function testFuzz_LittleGasNeverMisplacesABond(uint256 gas) public {
         _claim(alice);
         vm.warp(START + LOCK + 1);
@@ -322,7 +335,7 @@ contract SimpleLockESSTest is ChugSplashTest {
         (bool success,) = address(lock).call{gas: bound(gas, 30_000, 400_000)}(
             abi.encodeCall(lock.settle, (address(manager), id))
         );
-        assertEq(lock.owedTo(address(manager)), 0);
+        assertEq(lock.forfeitedTo(address(manager)), 0);
         assertEq(manager.accounts().budget, header.budget + (success ? BOND : 0));
     }
 }

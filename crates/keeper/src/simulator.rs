@@ -23,10 +23,8 @@ const FREE_ROUNDS: usize = 8;
 const KEY_EFFORT: u64 = 10_000;
 /// Refusals after which the keys of a load are not split further.
 const MAX_REFUSALS: usize = 24;
-/// The same for a rehearsal, which is many transactions long and finds new keys with each that comes to work.
-const REHEARSAL_ROUNDS: usize = 1_000;
-/// Gas that all rounds of a rehearsal may take together. Three hundred large deployments take a third of it, once.
-const REHEARSAL_EFFORT: u64 = 5_000_000_000;
+/// Gas that the rounds of a rehearsal after those may take together. Bundles of 300 actions take up to nine rounds.
+const REHEARSAL_EFFORT: u64 = 1_000_000_000;
 /// Failures to read state after which a patient simulator does not ask any more.
 const MAX_FAILED_LOADS: u32 = 2;
 /// Gas for reading a view.
@@ -243,12 +241,13 @@ impl Simulator {
             for (act, played) in acts.iter().zip(&played) {
                 // What the first ones missed, all later ones miss.
                 missing.extend(&played.run);
-                let unknown = if round < FREE_ROUNDS { 0 } else { act.call.gas_limit };
-                effort = effort.saturating_add(played.run.outcome.gas_used().unwrap_or(unknown));
+                if round >= FREE_ROUNDS {
+                    let gas = played.run.outcome.gas_used().unwrap_or(act.call.gas_limit);
+                    effort = effort.saturating_add(gas);
+                }
             }
             round += 1;
-            let is_enough = round == REHEARSAL_ROUNDS || effort > REHEARSAL_EFFORT;
-            if is_enough || !self.fetch(missing).await? {
+            if effort > REHEARSAL_EFFORT || !self.fetch(missing).await? {
                 return Ok(played);
             }
         }

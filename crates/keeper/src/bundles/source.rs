@@ -121,10 +121,11 @@ impl Bundles {
         contracts: BundleContracts,
         settings: BundlePolicy,
         journal: Journal,
-        book: BundleBook,
+        mut book: BundleBook,
         head: BlockHead,
         past: Vec<u64>,
     ) -> Self {
+        let changed = book.take_changed();
         Self {
             chain_id,
             contracts,
@@ -138,7 +139,7 @@ impl Bundles {
             heads: VecDeque::from([head]),
             past,
             releases: Vec::new(),
-            changed: BTreeSet::new(),
+            changed,
             seen: HashMap::default(),
             look: 0,
         }

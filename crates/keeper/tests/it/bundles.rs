@@ -4,7 +4,11 @@ use crate::{
     common::{Running, SWITCH, until},
     market::{BOND, GWEI, LOCK, Market, Project, Wish, is_a_fifth_more, refused},
 };
-use alloy::{primitives::U256, providers::Provider, sol_types::SolEvent};
+use alloy::{
+    primitives::{B256, U256},
+    providers::Provider,
+    sol_types::SolEvent,
+};
 use errand_bindings::{
     IChugSplashManager::{self, Status},
     ISimpleLockESS,
@@ -42,6 +46,12 @@ async fn the_admin_of_a_transparent_proxy_is_no_strangers_state() {
     let step = Step::SetImplementation { implementation: planned[0].target };
     planned.push(Planned { name: "set".into(), target: proxy, step });
     let keeper = market.keeper(1, folder.path());
+    let bundle = project.approve(&planned, Wish::default()).await;
+    project.reaches(&bundle, Status::COMPLETED).await;
+    // Its storage is written through the admin, too.
+    let mut planned: Vec<_> = (0..12).map(|i| project.deploy(&format!("s{i}"), 3_000)).collect();
+    let step = Step::SetStorage { slot: B256::with_last_byte(3), offset: 0, value: vec![9; 32].into() };
+    planned.push(Planned { name: "store".into(), target: proxy, step });
     let bundle = project.approve(&planned, Wish::default()).await;
     project.reaches(&bundle, Status::COMPLETED).await;
     keeper.stop().await;

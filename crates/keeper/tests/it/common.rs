@@ -54,13 +54,8 @@ impl Stage {
         Self::on(anvil, fixture).await
     }
 
-    /// The same with the contracts for upgrades.
-    pub(crate) async fn own_chugsplash() -> Self {
-        Self::own_chugsplash_with(&[]).await
-    }
-
-    /// The same on a node with these arguments.
-    pub(crate) async fn own_chugsplash_with(arguments: &[&str]) -> Self {
+    /// The same with the contracts for upgrades, on a node with these arguments.
+    pub(crate) async fn own_chugsplash(arguments: &[&str]) -> Self {
         log();
         // Scripts wait for blocks that an instantly mining node made before they looked.
         let builder = Anvil::builder().accounts(10).block_time(1.0);

@@ -82,7 +82,7 @@ impl Market {
 
     /// The same on a node with these arguments.
     pub(crate) async fn open_with(arguments: &[&str]) -> Self {
-        let stage = Stage::own_chugsplash_with(arguments).await;
+        let stage = Stage::own_chugsplash(arguments).await;
         let deployment = Deployment::load(&stage.fixture.path()).unwrap();
         let contracts = BundleContracts::of(&deployment).unwrap();
         Self { stage, contracts, files: tempfile::tempdir().unwrap() }

@@ -118,13 +118,13 @@ impl Judge<'_> {
             self.policy.executor,
         ]
         .into();
-        for action in leaves.actions.iter().filter(|action| action.kind != ActionKind::CALL) {
-            own.insert(action.target);
-            if action.kind == ActionKind::SET_IMPLEMENTATION {
-                let question = IProjectActor::proxyOfCall { proxy: action.target };
-                let answer = simulator.view(&self.moment.next, facts.actor, question).await?;
-                own.extend(answer.map(|proxy| proxy.admin));
-            }
+        let of_project = leaves.actions.iter().filter(|action| action.kind != ActionKind::CALL);
+        own.extend(of_project.clone().map(|action| action.target));
+        let switched = of_project.filter(|action| action.kind != ActionKind::DEPLOY);
+        for proxy in switched.map(|action| action.target).collect::<BTreeSet<_>>() {
+            let question = IProjectActor::proxyOfCall { proxy };
+            let answer = simulator.view(&self.moment.next, facts.actor, question).await?;
+            own.extend(answer.map(|proxy| proxy.admin));
         }
         Ok(own)
     }

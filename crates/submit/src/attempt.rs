@@ -143,10 +143,11 @@ impl Actor {
         let fresh = self.fresh(nonce).await?;
         let limit = self.config.max_gas_price;
         let Some(flight) = self.flights.get_mut(&nonce) else { return Ok(()) };
-        flight.acted_at = self.head.number;
         if flight.is_cancelling() {
+            // Asking again must not put off its re-pricing.
             return Ok(());
         }
+        flight.acted_at = self.head.number;
         // Not bound by `replacement`'s sense of proportion: the nonce has to be freed.
         let least = flight.offer().map_or(fresh, Fees::bumped);
         let fees = Fees {

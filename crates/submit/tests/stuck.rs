@@ -107,6 +107,19 @@ async fn a_stuck_cancellation_is_replaced_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_cancellation_that_is_asked_for_at_every_head_is_replaced_all_the_same() {
+    let bed = Bed::new().await;
+    let submitter = bed.start().await;
+    let sent = submitter.submit(count(1)).await.unwrap();
+    assert_eq!(names(&submitter.cancel(sent.intent).await.unwrap()), ["cancelling"]);
+    assert!(bed.mine_without(&submitter, HIGH).await.is_empty(), "not after one block");
+    assert!(submitter.cancel(sent.intent).await.unwrap().is_empty());
+    assert_eq!(names(&bed.mine_without(&submitter, HIGH).await), ["replaced"]);
+    assert_eq!(names(&bed.mine(&submitter).await), ["cancelled"]);
+    assert_eq!((bed.counted().await, bed.used_nonces().await), (0, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_good_any_more_is_cancelled() {
     let bed = Bed::new().await;
     let submitter = bed.start().await;

@@ -23,8 +23,10 @@ use errand_types::BlockHead;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-/// The pause before a resync, so that a broken node is not hammered.
+/// The pause before a resync, so that a broken node is not hammered. It doubles with each one that fails.
 const RESYNC_PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause before a resync.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Why a keeper stopped.
 #[derive(Debug, thiserror::Error)]
@@ -55,14 +57,12 @@ pub enum KeeperError {
 impl KeeperError {
     /// Whether loading everything anew from the chain may help.
     const fn asks_for_resync(&self) -> bool {
-        matches!(
-            self,
-            Self::Engine(_)
-                | Self::Load(_)
-                | Self::Writes(_)
-                | Self::Feed(_)
-                | Self::Sync(BookSyncError::Logs(_) | BookSyncError::Endpoint(_))
-        )
+        match self {
+            Self::Engine(_) | Self::Load(_) | Self::Writes(_) | Self::Feed(_) => true,
+            // Logs that are missing, or that contradict the Registry, may only be late.
+            Self::Sync(error) => !matches!(error, BookSyncError::Journal(_)),
+            Self::Submit(_) | Self::Journal(_) => false,
+        }
     }
 }
 
@@ -100,9 +100,9 @@ impl Keeper {
     /// Keeps until the token is cancelled: then what is in flight stays recorded, and this returns.
     ///
     /// # Errors
-    /// What a resync cannot mend: above all a journal that fails, because nothing may be sent unrecorded, and
-    /// a node that contradicts itself. Once the keeper has started, a node that is away is waited for, and so is
-    /// space on the disk: it goes on watching then, and sends nothing.
+    /// What a resync cannot mend, above all a journal that fails, because nothing may be sent unrecorded; and
+    /// whatever keeps it from starting. Once it has started, a node that is away, that is late with logs or that
+    /// contradicts itself is waited for. So is space on the disk: it goes on watching then, and sends nothing.
     pub async fn run(
         mut self,
         cancel: CancellationToken,
@@ -114,30 +114,34 @@ impl Keeper {
         })
         .await?;
         let mut lasting = Lasting::new(losses, quarantine);
-        let mut started = false;
+        let (mut started, mut pause) = (false, RESYNC_PAUSE);
         loop {
-            let error = match self.session(&cancel, progress, observer, &mut lasting, &mut started).await {
+            let mut followed = false;
+            let ended = self.session(&cancel, progress, observer, &mut lasting, &mut followed).await;
+            started |= followed;
+            let error = match ended {
                 Err(KeeperError::Feed(FeedError::Stopped)) if cancel.is_cancelled() => return Ok(()),
                 Ok(()) => return Ok(()),
                 Err(error) if started && error.asks_for_resync() => error,
                 Err(error) => return Err(error),
             };
-            tracing::warn!(%error, "starting over from the chain");
+            pause = if followed { RESYNC_PAUSE } else { LONGEST_PAUSE.min(pause * 2) };
+            tracing::warn!(%error, ?pause, "starting over from the chain");
             tokio::select! {
                 () = cancel.cancelled() => return Ok(()),
-                () = tokio::time::sleep(RESYNC_PAUSE) => {}
+                () = tokio::time::sleep(pause) => {}
             }
         }
     }
 
-    /// From a sync to the error that ends it.
+    /// From a sync to the error that ends it; `followed`: the sync was done, and the chain followed.
     async fn session(
         &mut self,
         cancel: &CancellationToken,
         progress: &mut (dyn SyncProgress + Send),
         observer: &mut dyn Observer,
         lasting: &mut Lasting,
-        started: &mut bool,
+        followed: &mut bool,
     ) -> Result<(), KeeperError> {
         let begin = Instant::now();
         let loader = StateLoader::probe(&self.endpoint).await?;
@@ -173,7 +177,7 @@ impl Keeper {
         let mut session = Session::new(self, engine, bundles, lasting);
         session.keep().await?;
         session.open_submitter().await?;
-        *started = true;
+        *followed = true;
         session.follow(&mut feed, &mut writes, observer, begin).await
     }
 

@@ -133,6 +133,18 @@ async fn a_node_that_is_slow_with_writes_is_followed_while_state_cannot_be_read(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_the_node_indexes_late_is_read_again() {
+    // Asked for one block it has none yet, twice, and then it has.
+    executed_though_late(2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_even_a_resync_finds_missing_is_waited_for() {
+    // The first resync asks twice as well: from the block in doubt on, and from the first block on.
+    executed_though_late(4).await;
+}
+
+/// A registration whose log the node has only after so many questions.
+async fn executed_though_late(questions: usize) {
     let (stage, relay) = behind_a_relay().await;
     let folder = tempdir().unwrap();
     let seen = stage.register(SWITCH).await;
@@ -140,14 +152,13 @@ async fn a_log_that_the_node_indexes_late_is_read_again() {
     stage.seen_by(&keeper).await;
     let withheld = Arc::new(AtomicUsize::new(0));
     let count = withheld.clone();
-    // Asked for one block it has none yet, twice, and then it has.
     relay.rule_for("eth_getLogs", move || match count.fetch_add(1, Ordering::Relaxed) {
-        0 | 1 => Rule::Answer(json!([])),
+        asked if asked < questions => Rule::Answer(json!([])),
         _ => Rule::Pass,
     });
     let late = stage.register(ALWAYS).await;
     until("the late one is executed", || async { stage.executed().await == [late.id.0] }).await;
-    assert!(withheld.load(Ordering::Relaxed) > 2);
+    assert!(withheld.load(Ordering::Relaxed) > questions);
     stage.seen_by(&keeper).await;
     let outstanding = keeper.reports().last().map(|report| report.outstanding);
     assert_eq!((keeper.syncs(), outstanding), (2, Some(1)), "{} is still there", seen.id);

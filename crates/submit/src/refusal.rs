@@ -38,6 +38,18 @@ pub enum Refusal {
 /// Parts of messages in lower case and what they mean; the first that fits counts, so what is more specific
 /// comes first. Texts of geth, reth, nethermind, erigon, besu and anvil, in this order where they differ.
 const MESSAGES: &[(Refusal, &[&str])] = &[
+    // An "unknown transaction type" is no "known transaction".
+    (
+        Refusal::TypeUnsupported,
+        &[
+            "type not supported",
+            "notsupportedtxtype",
+            "invalidtxtype",
+            "invalid transaction type",
+            "unknown transaction type",
+            "type unsupported",
+        ],
+    ),
     (
         Refusal::AlreadyKnown,
         &[
@@ -129,16 +141,6 @@ const MESSAGES: &[(Refusal, &[&str])] = &[
             "gas price below",
             "below current base fee",
             "below configured minimum",
-        ],
-    ),
-    (
-        Refusal::TypeUnsupported,
-        &[
-            "type not supported",
-            "notsupportedtxtype",
-            "invalidtxtype",
-            "invalid transaction type",
-            "type unsupported",
         ],
     ),
     (
@@ -341,6 +343,8 @@ mod tests {
                 ExceedsGasLimit,
             ),
             ("anvil", -32003, "invalid chain id for signer", BadSignature),
+            ("a provider", -32000, "unknown transaction type", TypeUnsupported),
+            ("a provider", -32602, "Unknown transaction type: 0x2", TypeUnsupported),
             ("a provider", 429, "Your app has exceeded its compute units", Busy),
             ("a provider", -32005, "daily request count exceeded, request rate limited", Busy),
             ("a provider", -32005, "no words for it", Busy),

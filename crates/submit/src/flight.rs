@@ -17,6 +17,8 @@ pub(crate) struct Flight {
     pub(crate) known: bool,
     /// The last refusal, so that it is reported once.
     pub(crate) refusal: Option<Refusal>,
+    /// Height of the head at which the receipt of what was mined was found to be gone.
+    pub(crate) gone_at: Option<u64>,
     /// The caller was told of the state that the intent is in.
     pub(crate) told: bool,
 }
@@ -25,7 +27,7 @@ impl Flight {
     pub(crate) fn new(intent: Intent, request: Option<TxRequest>) -> Self {
         let acted_at = intent.attempts.last().map_or(intent.opened_at_block, |attempt| attempt.sent_at_block);
         let unused_at = intent.opened_at_block;
-        Self { intent, request, acted_at, unused_at, known: false, refusal: None, told: false }
+        Self { intent, request, acted_at, unused_at, known: false, refusal: None, gone_at: None, told: false }
     }
 
     /// An intent as the journal has it after a restart.

@@ -115,6 +115,13 @@ impl Node {
         }))
     }
 
+    /// The hash of the canonical block at a height, where the node has one.
+    pub(crate) async fn block_hash(&self, number: u64) -> Result<Option<B256>, SubmitError> {
+        let block = self.provider.get_block_by_number(number.into());
+        let block: Option<Block> = self.ask("a block", block).await?;
+        Ok(block.map(|block| block.header.hash))
+    }
+
     async fn send(&self, raw: &Bytes, next_block: u64) -> Result<(), SubmitError> {
         let (provider, method, parameter) = match &self.route {
             Route::Public => (&self.provider, "eth_sendRawTransaction", json!(raw)),

@@ -101,7 +101,11 @@ impl Actor {
             }
             IntentState::Open if nonce < used => self.look_for_receipt(nonce).await,
             IntentState::Open => self.keep_alive(nonce).await,
-            IntentState::Mined(_) if linked && flight.told && !self.is_deep(nonce) => Ok(()),
+            IntentState::Mined(_)
+                if linked && flight.told && flight.gone_at.is_none() && !self.is_deep(nonce) =>
+            {
+                Ok(())
+            }
             IntentState::Mined(inclusion) => self.look_again(nonce, used, inclusion).await,
             IntentState::UsedByOther { .. } if nonce >= used => self.reopen(nonce).await,
             IntentState::UsedByOther { tx_hash, .. } => {
@@ -186,6 +190,7 @@ impl Actor {
         self.pass(CrashPoint::AfterReceipt);
         let Some(flight) = self.flights.get_mut(&nonce) else { return Ok(()) };
         flight.intent.state = IntentState::Mined(inclusion);
+        flight.gone_at = None;
         flight.told = true;
         let receipt = Box::new(receipt);
         let update = match outcome_of(&flight.intent) {
@@ -203,6 +208,7 @@ impl Actor {
         let now = receipt.as_ref().and_then(inclusion_of).filter(|now| self.may_be_canonical(now.block));
         match (now, receipt) {
             (Some(now), _) if now.block == was.block && self.is_told(nonce) => {
+                self.flights.entry(nonce).and_modify(|flight| flight.gone_at = None);
                 self.settle_if_deep(nonce).await
             }
             (Some(now), Some(receipt)) => {
@@ -216,8 +222,29 @@ impl Actor {
                 self.keep_alive(nonce).await
             }
             // The nonce is used, so a missing receipt is a lagging node or another transaction of ours.
-            _ => self.take_receipt(nonce).await.map(drop),
+            _ if self.take_receipt(nonce).await? => Ok(()),
+            _ => self.do_without_receipt(nonce, was).await,
         }
+    }
+
+    /// The receipt of what was mined is gone: the node dropped it, or its block is not on the chain any more.
+    async fn do_without_receipt(&mut self, nonce: u64, was: Inclusion) -> Result<(), SubmitError> {
+        let head = self.head.number;
+        let Some(flight) = self.flights.get_mut(&nonce) else { return Ok(()) };
+        if head < *flight.gone_at.get_or_insert(head) + PATIENCE {
+            return Ok(());
+        }
+        let known = self.chain.iter().find(|known| known.number == was.block.number);
+        let hash = match known {
+            Some(known) => Some(known.hash),
+            None => self.node.block_hash(was.block.number).await?,
+        };
+        if hash == Some(was.block.hash) {
+            // What was recorded of it is as good as the receipt.
+            return self.settle_if_deep(nonce).await;
+        }
+        self.reopen(nonce).await?;
+        self.look_for_receipt(nonce).await
     }
 
     fn is_told(&self, nonce: u64) -> bool {
@@ -250,6 +277,7 @@ impl Actor {
         if let Some(flight) = self.flights.get_mut(&nonce) {
             flight.intent.state = IntentState::Open;
             flight.known = false;
+            flight.gone_at = None;
             flight.acted_at = self.head.number;
             flight.unused_at = block.map_or(self.head.number, |block| block.number).saturating_sub(1);
         }

@@ -11,7 +11,7 @@ use alloy::{
     transports::TransportError,
 };
 use common::{Bed, GWEI, count, name, names};
-use errand_submit::{Builder, Refusal, Route, SubmitError, Submitter, Update};
+use errand_submit::{Builder, Outcome, Refusal, Route, SubmitError, Submitter, Update};
 use errand_testkit::relay::{Relay, Rule};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -78,6 +78,43 @@ async fn a_missing_receipt_is_no_failure() {
     }
     relay.rule(|_| Rule::Pass);
     assert_eq!(names(&bed.mine(&submitter).await), ["mined", "confirmed"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_mined_is_confirmed_though_the_node_dropped_its_receipt() {
+    let bed = Bed::new().await;
+    let (submitter, relay) = behind(&bed).await;
+    submitter.submit(count(1)).await.unwrap();
+    assert_eq!(names(&bed.mine(&submitter).await), ["mined"]);
+    relay.rule_for("eth_getTransactionReceipt", || Rule::Answer(Value::Null));
+    for _ in 0..3 {
+        assert!(bed.mine(&submitter).await.is_empty(), "not deep yet, or the receipt may only be late");
+    }
+    let events = bed.mine(&submitter).await;
+    assert!(
+        matches!(events.as_slice(), [event] if matches!(event.update, Update::Confirmed { outcome: Outcome::Executed })),
+        "{events:?}"
+    );
+    assert_eq!(submitter.submit(count(1)).await.unwrap().nonce, 1, "its work is free");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_earlier_process_saw_mined_is_confirmed_though_the_node_dropped_its_receipt() {
+    let bed = Bed::new().await;
+    let submitter = bed.start().await;
+    submitter.submit(count(1)).await.unwrap();
+    assert_eq!(names(&bed.mine(&submitter).await), ["mined"]);
+    drop(submitter);
+    bed.anvil.mine(200).await.unwrap();
+    let relay = Relay::to(bed.anvil.port()).await.unwrap();
+    relay.rule_for("eth_getTransactionReceipt", || Rule::Answer(Value::Null));
+    let builder =
+        Builder::new(relay.provider().clone(), bed.wallet(), bed.journal()).config(bed.config.clone());
+    let (submitter, events) = builder.start(bed.head().await).await.unwrap();
+    assert!(events.is_empty(), "{events:?}");
+    assert!(bed.mine(&submitter).await.is_empty());
+    assert_eq!(names(&bed.mine(&submitter).await), ["confirmed"]);
+    assert!(submitter.in_flight().await.unwrap().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -51,6 +51,26 @@ async fn a_foreign_use_that_a_reorg_undoes_gives_the_nonce_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_foreign_use_that_took_the_place_of_ours_in_a_reorg_is_found() {
+    let mut bed = Bed::new().await;
+    bed.config.confirmations = 8;
+    let submitter = bed.start().await;
+    let sent = submitter.submit(count(1)).await.unwrap();
+    assert_eq!(names(&bed.mine(&submitter).await), ["mined"]);
+    bed.anvil.reorg(1).await.unwrap();
+    let foreign = bed.send_elsewhere(0, 200 * GWEI).await;
+    assert!(bed.mine(&submitter).await.is_empty(), "our receipt may only be late");
+    assert!(bed.mine(&submitter).await.is_empty());
+    let events = bed.mine(&submitter).await;
+    assert_eq!(names(&events), ["reorged", "used by other"]);
+    assert!(
+        matches!(events[1].update, Update::NonceUsedByOther { tx_hash: Some(hash) } if hash == foreign),
+        "{events:?}"
+    );
+    assert!(bed.receipt(sent.tx_hash).await.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_foreign_transaction_in_the_pool_is_given_way() {
     let bed = Bed::new().await;
     let submitter = bed.start().await;

@@ -10,7 +10,7 @@ pub(crate) fn parse(text: &str) -> Result<U256, Problem> {
     let (digits, unit) = text.split_at(split);
     let bad =
         |why: &str| Problem::BadValue { expected: "amount".into(), value: text.into(), why: why.into() };
-    if digits.is_empty() {
+    if !digits.contains(|c: char| c.is_ascii_digit()) {
         return Err(bad("it has no digits"));
     }
     let decimals = match unit.trim() {

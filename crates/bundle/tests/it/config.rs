@@ -119,6 +119,8 @@ fn amounts_need_a_unit() {
         "\"3 eth\"",
         "\"0.1wei\"",
         "\"gwei\"",
+        "\". ether\"",
+        "\"_ gwei\"",
         "\"1.2.3 gwei\"",
         "\"-1 gwei\"",
         &format!("\"{}ether\"", "9".repeat(70)),

@@ -35,7 +35,7 @@ pub(super) fn open(path: &Path, identity: Identity) -> Result<Store, Fault> {
         let (found, expected) = (Box::new(found), Box::new(identity));
         return Err(JournalError::OtherIdentity { path: path.to_owned(), found, expected }.into());
     }
-    check(&db)?;
+    contents(&db)?;
     Ok(Store { db, path: path.to_owned(), dirty: false, _lock: Some(lock) })
 }
 
@@ -48,12 +48,17 @@ pub(super) fn in_memory(identity: Identity) -> Result<Store, Fault> {
 /// Everything that can be said about a file without knowing what it should contain.
 pub(super) fn check(db: &Connection) -> Result<(), Fault> {
     whole(db)?;
+    contents(db)?;
+    identity_of(db).map(drop)
+}
+
+/// Whether tables and rows are what they should be, in a file that is whole.
+fn contents(db: &Connection) -> Result<(), Fault> {
     let mut fresh = Connection::open_in_memory()?;
     schema::migrate(&mut fresh, STEPS)?;
     if schema::text(db)? != schema::text(&fresh)? {
         return Err(Fault::Damaged("its tables are not the ones of its version".to_owned()));
     }
-    identity_of(db)?;
     intents::check(db)?;
     records::check(db)
 }

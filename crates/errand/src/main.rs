@@ -3,7 +3,8 @@
 //! # Layout
 //! - [`cli`]: options and commands; [`commands`]: one module per group of commands
 //! - [`session`]: the node and the contracts on its chain; [`history`]: what became of Requests
-//! - [`keys`]: who signs; [`send`]: what is shown, asked and sent; [`preview`]: what a new Request would do
+//! - [`keys`]: who signs; [`send`]: what is shown, asked and sent; [`preview`]: what a new Request would do;
+//!   [`leftovers`]: what a call leaves on a forwarder
 //! - [`amount`], [`calldata`], [`abi`], [`revert`]: from text to bytes and back
 //! - [`output`], [`logging`], [`problem`], [`redact`]: what is said, and what never is
 

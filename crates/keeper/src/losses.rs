@@ -1,6 +1,5 @@
 //! What was spent for nothing in the last day: transactions that reverted or were cancelled, and what others cost
-//! beyond what they earned because entries failed. Kept in the journal, so
-//! that a restart does not forget it.
+//! beyond what they earned because entries failed. Kept in the journal, so that a restart does not forget it.
 
 use alloy::primitives::U256;
 use errand_journal::{Batch, IntentId, Journal, JournalError};

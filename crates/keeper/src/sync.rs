@@ -53,7 +53,7 @@ pub enum BookSyncError {
         "{count} Requests are outstanding on chain without a log of their registration, the first is {first}: the \
          node withholds logs or has dropped old ones, use another one"
     )]
-    Withheld {
+    MissingLogs {
         /// How many Requests.
         count: usize,
         /// The first of them.
@@ -123,7 +123,7 @@ fn believe(synced: &Synced, contracts: &Contracts, first_block: u64) -> Result<(
     }
     match outside_look_back.first() {
         Some(first) if first_block <= contracts.registry_block => {
-            Err(BookSyncError::Withheld { count: outside_look_back.len(), first: *first })
+            Err(BookSyncError::MissingLogs { count: outside_look_back.len(), first: *first })
         }
         _ => Ok(()),
     }

@@ -36,7 +36,7 @@ async fn a_node_that_withholds_registrations_is_not_worked_with() {
     relay.rule_for("eth_getLogs", || Rule::Answer(json!([])));
     let error = stage.keeper(1, folder.path()).ended().await;
     assert!(
-        matches!(&error, KeeperError::Sync(BookSyncError::Withheld { count: 1, first }) if *first == request.id),
+        matches!(&error, KeeperError::Sync(BookSyncError::MissingLogs { count: 1, first }) if *first == request.id),
         "{error}"
     );
     assert!(error.to_string().contains("use another one"), "{error}");

@@ -6,7 +6,11 @@ use alloy::{
     primitives::{Address, Bytes, hex},
 };
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use serde_json::Value;
+use std::{collections::BTreeMap, ops::Range};
+
+/// `file:name` of libraries, and where their addresses belong.
+type Links = BTreeMap<String, Vec<usize>>;
 
 /// A contract's creation code, interface and storage.
 #[derive(Debug, Clone)]
@@ -15,8 +19,7 @@ pub struct Artifact {
     pub abi: JsonAbi,
     /// creation code; zeros where libraries belong
     code: Vec<u8>,
-    /// `file:name` of libraries, and where their addresses belong
-    links: BTreeMap<String, Vec<usize>>,
+    links: Links,
     /// variables, if the compiler was asked for them
     pub layout: Option<StorageLayout>,
     /// `file:name`, if the artifact says it
@@ -37,13 +40,44 @@ struct Json {
 struct Bytecode {
     object: String,
     #[serde(default)]
-    link_references: BTreeMap<String, BTreeMap<String, Vec<Link>>>,
+    link_references: BTreeMap<String, BTreeMap<String, Vec<Hole>>>,
+    /// by the declaration's id
+    #[serde(default)]
+    immutable_references: BTreeMap<String, Vec<Hole>>,
 }
 
+/// Bytes that the compiler left out.
 #[derive(Deserialize)]
-struct Link {
+struct Hole {
     start: usize,
     length: usize,
+}
+
+impl Bytecode {
+    /// The code with zeros where libraries belong, and where these are.
+    fn unlinked(&self) -> Result<(Vec<u8>, Links), ArtifactError> {
+        let object = self.object.trim_start_matches("0x");
+        if object.is_empty() {
+            return Err(ArtifactError::NoCode);
+        }
+        let mut links = Links::new();
+        let mut digits = object.as_bytes().to_vec();
+        for (file, libraries) in &self.link_references {
+            for (name, places) in libraries {
+                for Hole { start, length } in places {
+                    let outside =
+                        || ArtifactError::LinkOutside { library: format!("{file}:{name}"), start: *start };
+                    let end = start.checked_add(*length).and_then(|end| end.checked_mul(2));
+                    let range = start.saturating_mul(2)..end.ok_or_else(outside)?;
+                    let place = digits.get_mut(range).filter(|_| *length == 20).ok_or_else(outside)?;
+                    place.fill(b'0');
+                    links.entry(format!("{file}:{name}")).or_default().push(*start);
+                }
+            }
+        }
+        let code = hex::decode(&digits).map_err(|error| ArtifactError::BadCode(error.to_string()))?;
+        Ok((code, links))
+    }
 }
 
 #[derive(Deserialize)]
@@ -63,25 +97,7 @@ impl Artifact {
     pub fn parse(json: &str) -> Result<Self, ArtifactError> {
         let parsed: Json =
             serde_json::from_str(json).map_err(|error| ArtifactError::Malformed(error.to_string()))?;
-        let object = parsed.bytecode.object.trim_start_matches("0x");
-        if object.is_empty() {
-            return Err(ArtifactError::NoCode);
-        }
-        let mut links = BTreeMap::<String, Vec<usize>>::new();
-        let mut digits = object.as_bytes().to_vec();
-        for (file, libraries) in parsed.bytecode.link_references {
-            for (name, places) in libraries {
-                for Link { start, length } in places {
-                    let outside = || ArtifactError::LinkOutside { library: format!("{file}:{name}"), start };
-                    let end = start.checked_add(length).and_then(|end| end.checked_mul(2));
-                    let range = start.saturating_mul(2)..end.ok_or_else(outside)?;
-                    let place = digits.get_mut(range).filter(|_| length == 20).ok_or_else(outside)?;
-                    place.fill(b'0');
-                    links.entry(format!("{file}:{name}")).or_default().push(start);
-                }
-            }
-        }
-        let code = hex::decode(&digits).map_err(|error| ArtifactError::BadCode(error.to_string()))?;
+        let (code, links) = parsed.bytecode.unlinked()?;
         let source = parsed.metadata.and_then(|metadata| metadata.settings).and_then(|settings| {
             settings.compilation_target.into_iter().next().map(|(file, name)| format!("{file}:{name}"))
         });
@@ -106,6 +122,41 @@ impl Artifact {
     }
 }
 
+/// A contract's runtime code, but for what only its deployment decides.
+#[derive(Debug, Clone)]
+pub struct RuntimeCode {
+    code: Vec<u8>,
+    /// where immutable variables and libraries belong
+    holes: Vec<Range<usize>>,
+}
+
+impl RuntimeCode {
+    /// Reads the `deployedBytecode` of forge's artifacts.
+    pub fn read(part: Value) -> Result<Self, ArtifactError> {
+        let parsed: Bytecode =
+            serde_json::from_value(part).map_err(|error| ArtifactError::Malformed(error.to_string()))?;
+        let (code, links) = parsed.unlinked()?;
+        let mut holes: Vec<_> = links.into_values().flatten().map(|start| start..start + 20).collect();
+        for Hole { start, length } in parsed.immutable_references.into_values().flatten() {
+            let end = start.checked_add(length).filter(|end| *end <= code.len());
+            holes.push(start..end.ok_or(ArtifactError::ImmutableOutside { start })?);
+        }
+        Ok(Self { code, holes })
+    }
+
+    /// Whether `code`, as it is on a chain, is this.
+    pub fn is(&self, code: &[u8]) -> bool {
+        let without = |code: &[u8]| {
+            let mut code = code.to_vec();
+            for hole in &self.holes {
+                code.get_mut(hole.clone())?.fill(0);
+            }
+            Some(code)
+        };
+        code.len() == self.code.len() && without(code) == without(&self.code)
+    }
+}
+
 /// Why an artifact is of no use.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ArtifactError {
@@ -123,6 +174,12 @@ pub enum ArtifactError {
     LinkOutside {
         /// `file:name`
         library: String,
+        /// byte
+        start: usize,
+    },
+    /// An immutable variable's place is not within the code.
+    #[error("the place of an immutable variable, byte {start}, is not in the code")]
+    ImmutableOutside {
         /// byte
         start: usize,
     },

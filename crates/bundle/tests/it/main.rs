@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 mod actions;
+mod artifact;
 mod bundle;
 mod config;
 mod docs;

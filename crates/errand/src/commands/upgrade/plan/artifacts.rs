@@ -1,7 +1,7 @@
 //! What forge wrote, found by the names that `upgrade.toml` gives contracts.
 
 use crate::{problem::Problem, revert::revert_text};
-use alloy::{dyn_abi::JsonAbiExt, hex, json_abi::JsonAbi};
+use alloy::{dyn_abi::JsonAbiExt, json_abi::JsonAbi};
 use eyre::{Result, WrapErr};
 use serde_json::Value;
 use std::{
@@ -132,40 +132,4 @@ fn source_of(text: &str) -> Option<String> {
 fn folder_name(path: &Path) -> String {
     let folder = path.parent().and_then(Path::file_name);
     folder.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
-}
-
-/// The runtime code of an artifact, with zeros where immutable variables and libraries come.
-pub(super) fn is_code_of(deployed: &Value, code: &[u8]) -> bool {
-    let object = deployed.pointer("/object").and_then(Value::as_str).unwrap_or_default();
-    let places = |pointer: &str| -> Vec<(usize, usize)> {
-        let mut found = Vec::new();
-        let mut visit = vec![deployed.pointer(pointer).cloned().unwrap_or_default()];
-        while let Some(value) = visit.pop() {
-            let number = |name: &str| value.get(name).and_then(Value::as_u64);
-            match (&value, number("start"), number("length")) {
-                (_, Some(start), Some(length)) => found.push((start as usize, length as usize)),
-                (Value::Object(entries), ..) => visit.extend(entries.values().cloned()),
-                (Value::Array(entries), ..) => visit.extend(entries.iter().cloned()),
-                _ => {}
-            }
-        }
-        found
-    };
-    let mut digits = object.trim_start_matches("0x").as_bytes().to_vec();
-    let links = places("/linkReferences");
-    for (start, length) in &links {
-        if let Some(range) = digits.get_mut(start * 2..(start + length) * 2) {
-            range.fill(b'0');
-        }
-    }
-    let Ok(mut expected) = hex::decode(&digits) else { return false };
-    let mut code = code.to_vec();
-    for (start, length) in links.into_iter().chain(places("/immutableReferences")) {
-        for bytes in [&mut expected, &mut code] {
-            if let Some(range) = bytes.get_mut(start..start + length) {
-                range.fill(0);
-            }
-        }
-    }
-    !code.is_empty() && expected == code
 }

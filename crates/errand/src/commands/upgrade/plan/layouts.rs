@@ -3,14 +3,14 @@
 //! The chain does not tell layouts. Each plan records those of its own implementations beside the file, by address;
 //! of what was deployed otherwise the artifacts are needed, and have to have the code that is there.
 
-use super::artifacts::{Artifacts, is_code_of};
+use super::artifacts::Artifacts;
 use crate::{
     output::{Progress, warn},
     problem::Problem,
     session::{Session, rpc_problem},
 };
 use alloy::{primitives::Address, providers::Provider};
-use errand_bundle::{config::Config, plan::Check, project::Project};
+use errand_bundle::{artifact::RuntimeCode, config::Config, plan::Check, project::Project};
 use eyre::{Result, WrapErr};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -185,8 +185,15 @@ impl Layouts<'_> {
         let name = name.map_or(contract, |found| found.artifact.as_str());
         let code = self.session.provider.get_code_at(at).await;
         let code = code.map_err(|error| rpc_problem("code", &error))?;
-        let deployed = previous.part(name, "/deployedBytecode").unwrap_or_default();
-        if !is_code_of(&deployed, &code) {
+        let deployed = previous.part(name, "/deployedBytecode").map(RuntimeCode::read).transpose();
+        let deployed = deployed.map_err(|error| {
+            Problem::new(format!(
+                "the artifact `{name}` in {} is of no use: {error}",
+                previous.folder().display()
+            ))
+            .hint("build the commit that was deployed, with its settings")
+        })?;
+        if !deployed.is_some_and(|deployed| deployed.is(&code)) {
             return Err(Problem::new(format!(
                 "`{name}` in {} is not what is behind the proxy of `{contract}`: the code at {at} is another one",
                 previous.folder().display()

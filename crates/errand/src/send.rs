@@ -10,10 +10,7 @@ use crate::{
     session::{Session, rpc_problem},
 };
 use alloy::{
-    eips::{
-        BlockId,
-        eip1559::{BaseFeeParams, calc_next_block_base_fee},
-    },
+    eips::{BlockId, eip1559::BaseFeeParams},
     network::EthereumWallet,
     primitives::{Address, B256, Bytes, U256},
     providers::Provider,
@@ -218,9 +215,7 @@ impl<'a> Account<'a> {
 
     async fn prices(&self) -> Result<Prices> {
         let head = self.session.head().await?;
-        let base: u128 =
-            calc_next_block_base_fee(head.gas_used, head.gas_limit, head.base_fee, BaseFeeParams::ethereum())
-                .into();
+        let base: u128 = head.next_base_fee(BaseFeeParams::ethereum()).into();
         let proposed = self.session.provider.get_max_priority_fee_per_gas().await;
         // A node without an opinion on tips is no reason not to send.
         let (least, most) = TIP_BOUNDS;

@@ -9,7 +9,7 @@ use crate::{
     clock::Clock,
     contracts::Contracts,
     flights::Flights,
-    planner::{self, BatchLimits, Quote, TRANSACTION_GAS_CAP},
+    planner::{self, BatchLimits, Quote},
     pricing::{OwnGas, ProfitRule},
     quarantine::Quarantine,
     quote::Quoter,
@@ -21,7 +21,7 @@ use crate::{
 use alloy::primitives::{Address, U256, map::HashSet};
 use errand_bindings::IRegistry;
 use errand_sim::{Changes, Environment};
-use errand_types::{BlockDelta, BlockHead, NextBlock, RequestId};
+use errand_types::{BlockDelta, BlockHead, NextBlock, RequestId, TX_GAS_CAP};
 
 /// Ids that the gate is shown when it is asked for the turn as such.
 const TURN_SAMPLE: usize = 1;
@@ -391,7 +391,7 @@ impl Engine {
         executable: &[RequestId],
     ) -> Result<Vec<Batch>, EngineError> {
         let own = self.own_gas(next, turn, executable).await?;
-        let gas = self.policy.max_batch_gas.min(TRANSACTION_GAS_CAP).min(next.gas_limit);
+        let gas = self.policy.max_batch_gas.min(TX_GAS_CAP).min(next.gas_limit);
         let quoter = Quoter {
             contracts: &self.contracts,
             terms,

@@ -5,7 +5,7 @@ use crate::{
     check::{Check, Checker, Verdict},
     contracts::Contracts,
     engine::{EngineError, Policy},
-    planner::{BatchLimits, TRANSACTION_GAS_CAP},
+    planner::BatchLimits,
     pricing::Balance,
     quarantine::Quarantine,
     quote::{Quoted, Quoter},
@@ -14,7 +14,7 @@ use crate::{
 };
 use alloy::primitives::{Address, Bytes, U256};
 use errand_sim::Dependencies;
-use errand_types::{BlockHead, NextBlock, RequestId};
+use errand_types::{BlockHead, NextBlock, RequestId, TX_GAS_CAP};
 use serde::Serialize;
 
 /// What a quote of the whole transaction says.
@@ -108,7 +108,7 @@ pub async fn explain(
     let turn = turn::turn(simulator, &next, contracts, terms.gate, executor, &[entry.id]).await?;
     let mut own_gas = 0;
     let quote = if verdict.may_execute() && turn.covers(next.number) {
-        let gas = policy.max_batch_gas.min(TRANSACTION_GAS_CAP).min(next.gas_limit);
+        let gas = policy.max_batch_gas.min(TX_GAS_CAP).min(next.gas_limit);
         let paid_in_auto = entry.request.payWithAUTO;
         let limit = policy.max_opening_gas;
         let own = turn::own_gas(simulator, &next, contracts, executor, &turn, paid_in_auto, limit).await?;

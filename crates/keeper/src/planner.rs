@@ -5,9 +5,6 @@ use alloy::primitives::U256;
 use errand_types::RequestId;
 use std::cmp::Ordering;
 
-/// The gas that one transaction may use on chains with EIP-7825.
-pub const TRANSACTION_GAS_CAP: u64 = 16_777_216;
-
 /// What executing one Request alone was found to use and earn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quote {

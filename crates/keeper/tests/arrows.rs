@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const ARROWS: [(&str, &[&str]); 10] = [
     ("errand-types", &[]),
     ("errand-bindings", &[]),
-    ("errand-bundle", &[]),
+    ("errand-bundle", &["errand-types"]),
     ("errand-journal", &["errand-types"]),
     ("errand-sim", &["errand-types"]),
     ("errand-chain", &["errand-types"]),

@@ -1,6 +1,6 @@
 //! What a run can see of the next block and of its transaction.
 
-use alloy::eips::eip1559::{BaseFeeParams, calc_next_block_base_fee};
+use alloy::eips::eip1559::BaseFeeParams;
 use errand_types::{BlockHead, NextBlock};
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +31,7 @@ pub fn next_block(head: &BlockHead, rule: BaseFeeRule, predicted_timestamp: u64)
     NextBlock {
         number: head.number.saturating_add(1),
         timestamp: head.timestamp.saturating_add(1).max(predicted_timestamp),
-        base_fee: calc_next_block_base_fee(head.gas_used, head.gas_limit, head.base_fee, params),
+        base_fee: head.next_base_fee(params),
         gas_limit: head.gas_limit,
     }
 }

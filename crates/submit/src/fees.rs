@@ -1,6 +1,6 @@
 //! Prices in wei per gas.
 
-use alloy::eips::eip1559::{BaseFeeParams, calc_next_block_base_fee};
+use alloy::eips::eip1559::BaseFeeParams;
 use errand_types::BlockHead;
 use serde::{Deserialize, Serialize};
 
@@ -65,7 +65,7 @@ impl Fees {
 
 /// The base fee of the block after `head`, by Ethereum's parameters. Where a chain has others it is an estimate.
 pub(crate) fn next_base_fee(head: &BlockHead) -> u128 {
-    calc_next_block_base_fee(head.gas_used, head.gas_limit, head.base_fee, BaseFeeParams::ethereum()).into()
+    head.next_base_fee(BaseFeeParams::ethereum()).into()
 }
 
 #[cfg(test)]

@@ -3,12 +3,9 @@
 use crate::SubmitError;
 use alloy::primitives::{Address, Bytes, U256};
 use errand_journal::Intent;
-use errand_types::WorkId;
+use errand_types::{TX_GAS_CAP, WorkId};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-
-/// The most gas that a transaction may have since EIP-7825.
-pub const TX_GAS_CAP: u64 = 1 << 24;
 
 /// A transaction to be sent. Its nonce and its fees are the submitter's business.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

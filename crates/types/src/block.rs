@@ -2,11 +2,15 @@
 
 use crate::state::WriteSet;
 use alloy::{
+    eips::eip1559::{BaseFeeParams, calc_next_block_base_fee},
     primitives::{Address, B256},
     rpc::types::{Header, Log},
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+
+/// The most gas of a transaction (EIP-7825).
+pub const TX_GAS_CAP: u64 = 1 << 24;
 
 /// The fields of a block header that matter to a keeper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +33,13 @@ pub struct BlockHead {
     pub prev_randao: B256,
     /// The account that is paid the tips.
     pub beneficiary: Address,
+}
+
+impl BlockHead {
+    /// The base fee of the block after this one, in wei per gas (EIP-1559).
+    pub fn next_base_fee(&self, params: BaseFeeParams) -> u64 {
+        calc_next_block_base_fee(self.gas_used, self.gas_limit, self.base_fee, params)
+    }
 }
 
 impl From<&Header> for BlockHead {

@@ -11,7 +11,7 @@ pub mod call;
 pub mod state;
 pub mod work;
 
-pub use block::{BlockDelta, BlockHead, NextBlock};
+pub use block::{BlockDelta, BlockHead, NextBlock, TX_GAS_CAP};
 pub use call::CallSpec;
 pub use state::{AccountState, AccountWrite, LoadedState, Slot, StateKeys, WriteSet, WriteSource};
 pub use work::{ParseWorkIdError, RequestId, WorkId, WorkKind, listed};

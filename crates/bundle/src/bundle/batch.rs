@@ -7,8 +7,7 @@ use alloy::{
     sol_types::SolCall,
 };
 
-/// The most gas of a transaction (EIP-7825).
-pub const TX_GAS_CAP: u64 = 16_777_216;
+pub use errand_types::TX_GAS_CAP;
 
 /// Gas of any transaction, and per token of call data at least (EIP-7623).
 const TX_BASE: u64 = 21_000;

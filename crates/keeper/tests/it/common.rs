@@ -15,12 +15,11 @@ use errand_keeper::{
     Sender,
     book::registered,
     bundles::{BundleContracts, BundlePolicy},
-    planner::TRANSACTION_GAS_CAP,
 };
 use errand_sim::{Fork, SimConfig};
 use errand_submit::{SubmitConfig, TipPolicy};
 use errand_testkit::{Anvil, Deployment as Fixture};
-use errand_types::{BlockHead, RequestId};
+use errand_types::{BlockHead, RequestId, TX_GAS_CAP};
 use std::{
     path::Path,
     sync::{
@@ -208,7 +207,7 @@ impl Stage {
         Policy {
             executor: self.anvil.account(executor).unwrap(),
             rule: ProfitRule { min_profit: U256::ZERO, max_gas_price: None, auto_value: AutoValue::Oracle },
-            max_batch_gas: TRANSACTION_GAS_CAP,
+            max_batch_gas: TX_GAS_CAP,
             max_batch_entries: 100,
             tip: 1_000_000_000,
             max_opening_gas: 150_000,

@@ -235,6 +235,12 @@ fn what_would_fail_is_refused_with_the_reason() {
         &["the constructor of `B` uses `A`, whose proxy has no implementation before", "NoImplementation"],
     );
     yard.refused("[contracts.Refusing]\nkind = \"plain\"\n", &["action 0, `Refusing`, fails: TooSoon(7)"]);
+    // A proxy that is deployed before, and that the constructor leaves alone, is not to blame.
+    yard.refused(
+        "[contracts.A]\nartifact = \"Quiet\"\nkind = \"chugsplash\"\nargs = [\"{{ B }}\"]\n\
+         [contracts.B]\nartifact = \"Stubborn\"\nkind = \"plain\"\nargs = [\"{{ A }}\"]\n",
+        &["error: action ", "`B`, fails: Never(3)"],
+    );
     let burner = "[contracts.Burner]\nkind = \"plain\"\n";
     let burn = "[[calls]]\ntarget = \"{{ Burner }}\"\nfunction = \"burn\"\nargs = [9_000_000]\n";
     yard.refused(

@@ -5,6 +5,7 @@ pub(super) mod home;
 mod layouts;
 mod rehearse;
 mod report;
+mod too_early;
 
 use super::{
     inverse::{self, InverseOf},

@@ -1,6 +1,6 @@
 //! A plan with gas and money, rehearsed.
 
-use super::{artifacts::Artifacts, home::Home};
+use super::{artifacts::Artifacts, home::Home, too_early::lacking};
 use crate::{output::Progress, preview::halt_text, problem::Problem};
 use alloy::primitives::{Address, Bytes, U256, address};
 use errand_bindings::IExecutorPaymentTerms;
@@ -49,7 +49,10 @@ impl Stage<'_> {
         let measuring = rehearsal.measure(simulator, &self.home.project, &self.plan.actions, overhead).await;
         let measured = match measuring.map_err(|error| self.rehearsal_problem(error))? {
             Measuring::Measured(measured) => measured,
-            Measuring::Fails(failure) => return Err(self.failure_problem(&failure)),
+            Measuring::Fails(failure) => {
+                let early = self.too_early(simulator, &rehearsal, &failure).await?;
+                return Err(early.unwrap_or_else(|| self.failure_problem(&failure)));
+            }
         };
         let ethereum = GasRules::ethereum(overhead);
         let rules = GasRules { tx_gas_cap: ethereum.tx_gas_cap.min(simulator.head().gas_limit), ..ethereum };
@@ -137,9 +140,6 @@ impl Stage<'_> {
 
     fn failure_problem(&self, failure: &Failure) -> Report {
         let (index, name) = (failure.index, self.name(failure.index));
-        if let Some(problem) = self.too_early(failure) {
-            return problem;
-        }
         if let Some(needed) = failure.needed {
             return Problem::new(format!(
                 "the budget does not pay action {index}, `{name}`: {needed} wei are needed"
@@ -156,34 +156,34 @@ impl Stage<'_> {
             .into()
     }
 
-    /// A constructor that fails and uses what a later action brings.
-    fn too_early(&self, failure: &Failure) -> Option<Report> {
+    /// A constructor that fails for want of what a later action brings.
+    async fn too_early(
+        &self,
+        simulator: &mut Simulator,
+        rehearsal: &Rehearsal,
+        failure: &Failure,
+    ) -> Result<Option<Report>> {
         let actions = &self.plan.actions;
-        let Step::Deploy { .. } = actions.get(failure.index)?.step else { return None };
-        let later = actions.iter().enumerate().skip(failure.index.saturating_add(1));
-        let mut used = later.filter(|(_, action)| failure.touched.contains(&action.target));
-        let (at, needed) = used.find(|(_, action)| match action.step {
-            Step::Deploy { .. } => true,
-            Step::SetImplementation { .. } => actions
-                .iter()
-                .any(|new| new.target == action.target && matches!(new.step, Step::Deploy { .. })),
-            _ => false,
-        })?;
+        let failed = actions.get(failure.index);
+        let (Some(Step::Deploy { .. }), None) = (failed.map(|action| &action.step), failure.needed) else {
+            return Ok(None);
+        };
+        let (project, reason) = (&self.home.project, &failure.reason);
+        let lacking = lacking(rehearsal, simulator, project, actions, failure.index, reason).await?;
+        let Some((at, needed)) = lacking.and_then(|at| Some((at, actions.get(at)?))) else { return Ok(None) };
         let what = match needed.step {
             Step::Deploy { .. } => "which is not deployed before",
             _ => "whose proxy has no implementation before",
         };
-        Some(
-            Problem::new(format!(
-                "action {}: the constructor of `{}` uses `{}`, {what} action {at}: {}",
-                failure.index,
-                self.name(failure.index),
-                needed.name,
-                self.reason(&failure.reason)
-            ))
-            .hint("let the constructor only keep the address, and make the call in a function that [[calls]] has called")
-            .into(),
-        )
+        let problem = Problem::new(format!(
+            "action {}: the constructor of `{}` uses `{}`, {what} action {at}: {}",
+            failure.index,
+            self.name(failure.index),
+            needed.name,
+            self.reason(reason)
+        ));
+        let hint = "let the constructor only keep the address, and make the call in a function that [[calls]] has called";
+        Ok(Some(problem.hint(hint).into()))
     }
 
     fn rehearsal_problem(&self, error: RehearsalError) -> Report {

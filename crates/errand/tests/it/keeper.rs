@@ -76,6 +76,13 @@ fn a_keeper_executes_stops_when_asked_and_tells_what_it_did() {
 
     // one journal, one keeper
     chain.run_as(3, &["keeper", "run"]).failed(1, &["in use", "stop the other keeper"]);
+    // Looking is not running: it goes on without what the keeper holds.
+    let checked = chain.run_as(3, &["keeper", "check", "--json"]).ok();
+    assert!(checked.stderr.contains("runs with the journal"), "{}", checked.stderr);
+    assert!(checked.stderr.contains("in flight") && checked.stderr.contains("is not checked"));
+    let found = checked.json();
+    assert_eq!((&found["inFlight"], &found["isJournalInUse"]), (&Value::Null, &json!(true)));
+    assert_eq!(found["registered"], 1);
     wait(&chain, "the statistics", || {
         let told = lines(&fs::read_to_string(&stats).unwrap_or_default());
         told.iter().any(|line| line["mined"].as_array().is_some_and(|mined| !mined.is_empty())).then_some(())

@@ -18,7 +18,7 @@ use crate::{
 use alloy::primitives::{Address, U256};
 use clap::Args;
 use errand_chain::{StateLoader, WriteSets};
-use errand_journal::Journal;
+use errand_journal::{Journal, JournalError};
 use errand_keeper::{Simulator, Terms, Turn, bundles::BundleReport, clock::TOLERANCE, turn::turn};
 use errand_types::{RequestId, WriteSource};
 use eyre::{Result, WrapErr};
@@ -32,6 +32,7 @@ use std::{
 ///
 /// It asks the live chain, and exits with 1 and the reason when it could not.
 /// That it is not the account's turn right now is told and is no failure.
+/// While a keeper runs, what its journal holds is left out.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:
   errand keeper check --account worker --rpc ws://127.0.0.1:8545")]
@@ -46,14 +47,23 @@ pub(crate) struct Check {
     key: KeyArgs,
 }
 
+/// What is known of the journal.
+enum Records {
+    /// There is none yet.
+    None,
+    /// So many of its transactions are in flight.
+    InFlight(usize),
+    /// A keeper runs with it: the process, where it is known.
+    InUse(Option<u32>),
+}
+
 /// What was found.
 struct Findings<'a> {
     session: &'a Session,
     executor: Address,
     balance: U256,
     journal: PathBuf,
-    /// `None`: there is no journal yet.
-    in_flight: Option<usize>,
+    records: Records,
     source: WriteSource,
     terms: Terms,
     turn: Turn,
@@ -74,7 +84,7 @@ impl Check {
                 .hint("send ETH to the account")
                 .into());
         }
-        let (journal, in_flight) = self.journal(&session, executor).await?;
+        let (journal, records) = self.journal(&session, executor).await?;
         let progress = Progress::spinner("asking the node");
         let loader =
             StateLoader::probe(&session.endpoint).await.wrap_err("the node cannot serve simulations")?;
@@ -95,7 +105,7 @@ impl Check {
             executor,
             balance,
             journal,
-            in_flight,
+            records,
             source: writes.source(),
             terms,
             turn,
@@ -106,17 +116,19 @@ impl Check {
         findings.print()
     }
 
-    /// Where the journal is, and how many transactions it has in flight. Looking leaves no trace: a journal is made
-    /// by the keeper that uses it.
-    async fn journal(&self, session: &Session, executor: Address) -> Result<(PathBuf, Option<usize>)> {
+    /// Where the journal is, and what it says. Looking leaves no trace: a journal is made by the keeper that uses it.
+    async fn journal(&self, session: &Session, executor: Address) -> Result<(PathBuf, Records)> {
         let path = self.journal.path(session.endpoint.chain_id(), executor)?;
         if !path.exists() {
             JournalArgs::check_place(&path)?;
-            return Ok((path, None));
+            return Ok((path, Records::None));
         }
-        let journal = self.journal.open(session, executor).await?;
-        let in_flight = journal.unsettled().map_err(|error| journal_problem(&error))?.len();
-        Ok((path, Some(in_flight)))
+        let in_flight = match self.journal.attempt(session, executor).await? {
+            Ok(journal) => journal.unsettled().map(|unsettled| unsettled.len()),
+            Err(JournalError::InUse { pid, .. }) => return Ok((path, Records::InUse(pid))),
+            Err(error) => Err(error),
+        };
+        Ok((path, Records::InFlight(in_flight.map_err(|error| journal_problem(&error))?)))
     }
 }
 
@@ -169,17 +181,35 @@ fn clock_warning(head_age: i64) -> Option<String> {
     })
 }
 
+impl Records {
+    /// What could not be looked at.
+    fn warning(&self) -> Option<String> {
+        let Self::InUse(pid) = self else { return None };
+        let process = pid.map(|pid| format!(" (process {pid})")).unwrap_or_default();
+        Some(format!(
+            "a keeper{process} runs with the journal: what it has in flight, and whether the file is sound and of this \
+             chain, is not checked"
+        ))
+    }
+}
+
 impl Findings<'_> {
     fn print(&self) -> Result<()> {
-        let warning = clock_warning(self.head_age);
-        warning.iter().for_each(warn);
+        let warnings: Vec<_> =
+            clock_warning(self.head_age).into_iter().chain(self.records.warning()).collect();
+        warnings.iter().for_each(warn);
+        let in_flight = match self.records {
+            Records::InFlight(in_flight) => Some(in_flight),
+            Records::None | Records::InUse(_) => None,
+        };
         let value = json!({
             "node": self.session.endpoint.url(),
             "chainId": self.session.endpoint.chain_id(),
             "executor": self.executor,
             "balanceWei": self.balance.to_string(),
             "journal": self.journal,
-            "inFlight": self.in_flight,
+            "inFlight": in_flight,
+            "isJournalInUse": matches!(self.records, Records::InUse(_)),
             "writeSource": self.source,
             "gate": self.terms.gate,
             "turn": self.turn.as_str(),
@@ -187,7 +217,7 @@ impl Findings<'_> {
             "registered": self.registered,
             "bundles": self.bundles,
             "headAgeSeconds": self.head_age,
-            "warnings": warning.iter().collect::<Vec<_>>(),
+            "warnings": warnings,
         });
         self.session.format.print(&value, || match self.bundles.as_deref() {
             None | Some([]) => pairs(self.rows()),
@@ -206,9 +236,12 @@ impl Findings<'_> {
             ("executor", format!("{executor} with {}", eth_text(self.balance))),
             (
                 "journal",
-                match self.in_flight {
-                    Some(in_flight) => format!("{journal}, {in_flight} transaction(s) in flight"),
-                    None => format!("{journal}, made by the first run"),
+                match self.records {
+                    Records::InFlight(in_flight) => {
+                        format!("{journal}, {in_flight} transaction(s) in flight")
+                    }
+                    Records::InUse(_) => format!("{journal}, in use by a keeper that runs"),
+                    Records::None => format!("{journal}, made by the first run"),
                 },
             ),
             ("changes", format!("told by {}", self.source)),

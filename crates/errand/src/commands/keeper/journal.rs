@@ -46,6 +46,15 @@ impl JournalArgs {
 
     /// Opens the file, or makes it.
     pub(super) async fn open(&self, session: &Session, account: Address) -> Result<Journal> {
+        self.attempt(session, account).await?.map_err(|error| journal_problem(&error))
+    }
+
+    /// Opens the file, or makes it; the inner error is the journal's own.
+    pub(super) async fn attempt(
+        &self,
+        session: &Session,
+        account: Address,
+    ) -> Result<Result<Journal, JournalError>> {
         let identity = identity(session, account).await?;
         let path = self.path(identity.chain_id, account)?;
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
@@ -54,7 +63,7 @@ impl JournalArgs {
                     .hint("name another file with --journal PATH")
             })?;
         }
-        Journal::open(&path, identity).map_err(|error| journal_problem(&error))
+        Ok(Journal::open(&path, identity))
     }
 }
 

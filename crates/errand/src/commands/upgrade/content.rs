@@ -20,26 +20,57 @@ use url::Url;
 /// How long a server may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Where a file comes from, and so what to do when it is missing or another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// It is about to be proposed.
+    Planned,
+    /// It is named beside a proposal.
+    Given,
+    /// It is where a proposal says.
+    Published,
+}
+
+impl Origin {
+    const fn missing(self) -> &'static str {
+        match self {
+            Self::Planned | Self::Given => "`errand upgrade plan` writes it",
+            Self::Published => {
+                "publish the file that `errand upgrade plan` wrote there, or give it with --bundle FILE"
+            }
+        }
+    }
+
+    const fn changed(self) -> &'static str {
+        match self {
+            Self::Planned => {
+                "the file is not as `errand upgrade plan` wrote it, or has been changed since: plan again"
+            }
+            Self::Given => "do not trust that file: give the one that `errand upgrade plan` wrote",
+            Self::Published => {
+                "do not trust that file: publish the one that `errand upgrade plan` wrote, or give it with --bundle FILE"
+            }
+        }
+    }
+}
+
 /// Reads a bundle's file from the disk.
 ///
 /// # Errors
 /// A [`Problem`] where there is none, or it contradicts itself.
-pub(crate) fn read_file(path: &Path) -> Result<Published> {
+pub(crate) fn read_file(path: &Path, origin: Origin) -> Result<Published> {
     let shown = path.display();
     let problem = |why: String| Problem::new(format!("{shown}: {why}"));
     // What is no plain file might never end.
-    let about = fs::metadata(path).map_err(|error| problem(error.to_string()))?;
+    let about = fs::metadata(path).map_err(|error| problem(error.to_string()).hint(origin.missing()))?;
     if !about.is_file() {
-        return Err(problem("it is no file".to_owned()).into());
+        return Err(problem("it is no file".to_owned()).hint(origin.missing()).into());
     }
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(limit()).read_to_end(&mut bytes));
     read.map_err(|error| problem(error.to_string()))?;
-    file::read(&bytes, DEFAULT_MAX_BYTES).map_err(|error| {
-        problem(error.to_string())
-            .hint("the file is not as `errand upgrade plan` wrote it, or has been changed since: plan again")
-            .into()
-    })
+    file::read(&bytes, DEFAULT_MAX_BYTES)
+        .map_err(|error| problem(error.to_string()).hint(origin.changed()).into())
 }
 
 fn limit() -> u64 {
@@ -52,7 +83,7 @@ fn limit() -> u64 {
 /// A [`Problem`] where they are not to be had, or are others.
 pub(crate) async fn of_proposal(proposal: &Proposal, given: Option<&Path>) -> Result<Published> {
     let published = match given {
-        Some(path) => read_file(path)?,
+        Some(path) => read_file(path, Origin::Given)?,
         None => read_uri(&proposal.header.uri).await?,
     };
     require_same(proposal, &published)?;
@@ -93,16 +124,17 @@ async fn read_uri(uri: &str) -> Result<Published> {
     }
     let url = match Url::parse(uri) {
         Ok(url) => url,
-        Err(_) => return read_file(&PathBuf::from(uri)),
+        Err(_) => return read_file(&PathBuf::from(uri), Origin::Published),
     };
     match url.scheme() {
         "file" => {
             let path = url.to_file_path().map_err(|()| problem("it is no path".to_owned()))?;
-            read_file(&path)
+            read_file(&path, Origin::Published)
         }
         "http" | "https" => {
             let bytes = download(url).await.map_err(problem)?;
-            file::read(&bytes, DEFAULT_MAX_BYTES).map_err(|error| problem(error.to_string()).into())
+            file::read(&bytes, DEFAULT_MAX_BYTES)
+                .map_err(|error| problem(error.to_string()).hint(Origin::Published.changed()).into())
         }
         scheme => Err(problem(format!("addresses with `{scheme}:` are not known")).into()),
     }

@@ -53,7 +53,7 @@ pub(crate) async fn take_back(
     let (id, file) = match of {
         InverseOf::Id(id) => (*id, None),
         InverseOf::File(path) => {
-            let published = content::read_file(path)?;
+            let published = content::read_file(path, content::Origin::Given)?;
             (published.id, Some(published))
         }
     };

@@ -43,7 +43,7 @@ pub(crate) struct Propose {
 
 impl Propose {
     pub(crate) async fn run(&self, global: &Global) -> Result<()> {
-        let published = content::read_file(&self.bundle)?;
+        let published = content::read_file(&self.bundle, content::Origin::Planned)?;
         let session = Session::open(global).await?;
         require_chain(&session, &published)?;
         let account = self.placing.account(&session)?;

@@ -108,9 +108,12 @@ fn what_is_approved_is_what_was_shown() {
     let last = if data.ends_with('0') { "1" } else { "0" };
     json["actions"][2]["data"] = format!("{}{last}", &data[..data.len() - 1]).into();
     fs::write(&file, json.to_string()).unwrap();
-    place.owner(&["approve", &later]).failed(1, &["bundle.json", "plan again"]);
+    place.owner(&["approve", &later]).failed(1, &["bundle.json", "do not trust that file", "--bundle FILE"]);
+    place.owner(&["approve", &later, "--bundle", &file]).failed(1, &["do not trust that file: give the one"]);
     fs::remove_file(&file).unwrap();
-    place.owner(&["approve", &later]).failed(1, &["bundle.json", "No such file"]);
+    place
+        .owner(&["approve", &later])
+        .failed(1, &["bundle.json", "No such file", "wrote there, or give it with --bundle FILE"]);
     assert!(place.status(second.id) == Status::PROPOSED);
 }
 
@@ -142,7 +145,9 @@ fn verify_finds_one_changed_byte() {
     let mut json: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
     json["actions"][0]["gas"] = (json["actions"][0]["gas"].as_u64().unwrap() + 1).into();
     fs::write(&file, json.to_string()).unwrap();
-    chain.run(&verify).failed(1, &["bundle.json", "plan again"]);
+    chain.run(&verify).failed(1, &["bundle.json", "do not trust that file"]);
+    fs::remove_file(&file).unwrap();
+    chain.run(&verify).failed(1, &["No such file", "wrote there, or give it with --bundle FILE"]);
 }
 
 #[test]
@@ -198,7 +203,7 @@ fn a_bundle_for_another_chain_or_turn_is_refused() {
     let missing = place.path("missing.json").display().to_string();
     chain
         .run_as(place.owner, &["upgrade", "propose", &missing, "--yes"])
-        .failed(1, &["missing.json", "No such file"]);
+        .failed(1, &["missing.json", "No such file", "`errand upgrade plan` writes it"]);
 }
 
 #[test]

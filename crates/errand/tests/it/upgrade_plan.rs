@@ -95,7 +95,10 @@ fn a_plan_is_what_happens_and_the_next_one_does_only_what_is_new() {
         .failed(1, &["storage layout", "`Vault.paused`", "is inserted before", "hint:"]);
     // Without the record of layouts nothing is guessed.
     fs::remove_file(file.with_extension("layouts.json")).unwrap();
-    yard.plan_file(&file, 3, &[]).failed(1, &["cannot be compared", "--previous"]);
+    yard.plan_file(&file, 3, &[]).failed(
+        1,
+        &["cannot be compared", "copy the .layouts.json", "upgrade.layouts.json, or give", "--previous"],
+    );
     let previous = |version: usize| built(version).join("out").display().to_string();
     yard.plan_file(&file, 3, &["--previous", &previous(1)]).failed(1, &["the code at", "is another one"]);
     yard.plan_file(&file, 3, &["--previous", &previous(2)]).failed(1, &["`Vault.paused`"]);

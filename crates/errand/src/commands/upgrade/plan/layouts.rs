@@ -178,7 +178,10 @@ impl Layouts<'_> {
                 "the storage layout of `{contract}` cannot be compared: that of its implementation {at} is not in {}",
                 self.record_path().display()
             ))
-            .hint("give the artifacts of what is on the chain with --previous DIR, or see to it yourself and say --unchecked-storage NAME")
+            .hint(format!(
+                "copy the .layouts.json that the plan of that implementation left beside its file to {}, or give the artifacts of what is on the chain with --previous DIR, or see to it yourself and say --unchecked-storage NAME",
+                self.record_path().display()
+            ))
             .into());
         };
         let name = self.config.contracts.iter().find(|found| found.name == contract);

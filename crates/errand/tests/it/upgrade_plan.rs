@@ -136,6 +136,16 @@ fn a_plan_for_people_tells_all() {
         assert!(ran.stdout.contains(text), "`{text}` is not in\n{}", ran.stdout);
     }
     assert!(ran.stderr.is_empty(), "{}", ran.stderr);
+    // One wei less than the worst is enough for now, and may not be later.
+    let worst =
+        yard.plan_file(&file, 1, &["--json"]).ok().json()["worstCostWei"].as_str().unwrap().to_owned();
+    let less = worst.parse::<u128>().unwrap() - 1;
+    let poorer = yard.write(&format!("{}budget = \"{less} wei\"\n{FLEET}", yard.head("people")));
+    let ran = yard.plan_file(&poorer, 1, &[]).ok();
+    let amounts = [less.to_string(), worst].map(|wei| wei.trim_end_matches('0').to_owned());
+    for text in ["the worst cost at the basefee cap", "ends as underfunded", &amounts[0], &amounts[1]] {
+        assert!(ran.stderr.contains(text), "`{text}` is not in\n{}", ran.stderr);
+    }
     let help = run(Command::new(env!("CARGO_BIN_EXE_errand")).args(["upgrade", "plan", "--help"])).ok();
     for text in ["Examples:", "--previous", "--unchecked-storage", "Nothing is sent", "docs/upgrade-toml.md"]
     {

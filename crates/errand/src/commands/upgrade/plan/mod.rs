@@ -12,8 +12,9 @@ use super::{
     source::{Source, SourceArgs},
 };
 use crate::{
+    amount::eth_text,
     cli::Global,
-    output::Progress,
+    output::{Progress, warn},
     preview::simulator,
     problem::Problem,
     session::{Session, connect},
@@ -22,6 +23,7 @@ use artifacts::Artifacts;
 use clap::Args;
 use errand_bindings::chug_splash_proxy_code;
 use errand_bundle::{
+    bundle::Bundle,
     file,
     plan::{self, PlanError},
 };
@@ -129,6 +131,9 @@ impl Plan {
         let names: Vec<&str> = config.contracts.iter().map(|contract| contract.artifact.as_str()).collect();
         let stage = Stage { home: &home, plan: &plan, artifacts, names };
         let (bundle, measured) = stage.bundle(&mut simulator, &config.caps, uri).await?;
+        if let Some(warning) = budget_warning(&bundle) {
+            warn(warning);
+        }
         let rehearsed = stage.rehearse(&mut simulator, &bundle).await?;
 
         let ending = if self.inverse.is_some() { "inverse.json" } else { "bundle.json" };
@@ -150,6 +155,19 @@ impl Plan {
         };
         session.format.print(&planning.json(), || planning.text())
     }
+}
+
+/// What a budget does not pay.
+fn budget_warning(bundle: &Bundle) -> Option<String> {
+    let (budget, worst) = (bundle.costs.budget, bundle.costs.worst?);
+    (budget < worst).then(|| {
+        format!(
+            "the budget of {} does not pay the worst cost at the basefee cap, {}: where basefees come near the cap, \
+             the bundle ends as underfunded",
+            eth_text(budget),
+            eth_text(worst)
+        )
+    })
 }
 
 /// Refuses to publish a bundle where the one is that it takes back.

@@ -264,7 +264,11 @@ fn what_would_fail_is_refused_with_the_reason() {
     let foreign = yard.at("Registry");
     yard.refused(
         &format!("[contracts.Clock]\nkind = \"transparent\"\nproxy = \"{foreign}\"\n"),
-        &["`Clock`: the proxy", "does not belong to the project", "errand upgrade adopt"],
+        &[
+            "`Clock`: no project of this owner and salt is registered",
+            "mend owner or salt",
+            "errand upgrade register",
+        ],
     );
     yard.refused(
         &format!("[contracts.Clock]\nkind = \"uups\"\nproxy = \"{}\"\n", Address::repeat_byte(0x44)),

@@ -154,6 +154,14 @@ impl Home {
         Err(Problem::new(format!(
             "`{}`: the proxy {proxy} does not belong to the project: its actor {} cannot upgrade it as {name}",
             contract.name, site.actor
+        if self.project.unregistered.is_some() {
+            return Err(Problem::new(format!(
+                "`{}`: no project of this owner and salt is registered, so the proxy {proxy} cannot belong to it",
+                contract.name
+            ))
+            .hint("mend owner or salt in the file, or register the project with `errand upgrade register` and have it adopt the proxy")
+            .into());
+        }
         ))
         .hint(format!(
             "hand it over to the actor, then `errand upgrade adopt {proxy} {name} --manager {}`",

@@ -220,7 +220,8 @@ fn what_is_wrong_with_the_file_is_told_with_its_place() {
     );
     let strategy = yard.head("x").replace("SimpleLockESS", "LockESS");
     let file = yard.write(&format!("{strategy}{FLEET}"));
-    yard.plan_file(&file, 1, &[]).failed(1, &["has no strategy `LockESS`", "SimpleLockESS"]);
+    yard.plan_file(&file, 1, &[])
+        .failed(1, &["upgrade.toml, line ", "has no strategy `LockESS`", "SimpleLockESS"]);
     let file = yard.write(&format!("{}{FLEET}", yard.head("x").replace("31337", "1")));
     yard.plan_file(&file, 1, &[])
         .failed(1, &["the file is for chain 1, the node is on chain 31337", &place(2), "point --rpc"]);

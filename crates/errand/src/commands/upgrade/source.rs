@@ -80,8 +80,8 @@ impl Source {
             manager,
             actor,
             registry: *registry.address(),
-            ess: strategy(session, &strategies.ess)?,
-            eps: strategy(session, &strategies.eps)?,
+            ess: strategy(session, &self.path, &strategies.ess)?,
+            eps: strategy(session, &self.path, &strategies.eps)?,
         })
     }
 

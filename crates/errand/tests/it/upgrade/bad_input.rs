@@ -227,7 +227,7 @@ fn what_is_wrong_with_the_toml_has_line_and_column() {
         .run(&["upgrade", "verify", &id, &path])
         .failed(1, &["line 2, column", "the file is for chain 1, the node is on chain 31337"]);
     fs::write(&path, text.replace("FlatFeeEPS", "NoEPS")).unwrap();
-    chain.run(&["upgrade", "verify", &id, &path]).failed(1, &["line 8, column", "`NoEPS`"]);
+    chain.run(&["upgrade", "verify", &id, &path]).failed(1, &["upgrade.toml, line 8, column", "`NoEPS`"]);
     fs::write(&path, text.replace("\"toml\"", "\"unregistered\"")).unwrap();
     chain.run(&["upgrade", "verify", &id, &path]).failed(1, &["is no manager", "register"]);
     chain.run(&["upgrade", "verify", &id, "nowhere.toml"]).failed(1, &["nowhere.toml", "No such file"]);

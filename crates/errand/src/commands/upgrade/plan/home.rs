@@ -23,7 +23,10 @@ use errand_keeper::bundles::rehearsal;
 use errand_types::BlockHead;
 use eyre::{Result, WrapErr};
 use futures::{StreamExt, TryStreamExt, stream};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 /// What chains have at which a fee for data is taken outside the gas price: the OP stack's GasPriceOracle, ArbSys.
 const DATA_FEE_SIGNS: [Address; 2] = [
@@ -48,7 +51,7 @@ pub(crate) struct Home {
 
 impl Home {
     /// Finds what the file names.
-    pub(crate) async fn find(session: &Session, config: &Config) -> Result<Self> {
+    pub(crate) async fn find(session: &Session, file: &Path, config: &Config) -> Result<Self> {
         let registry = registry(session)?;
         let (manager, salt) = match config.project.manager {
             ManagerOf::Address(manager) => (manager, None),
@@ -59,7 +62,7 @@ impl Home {
             }
         };
         let is_registered = registry.isManager(manager).call().await.asking("whether it is registered")?;
-        let strategy = |named: &Named| strategy(session, named);
+        let strategy = |named: &Named| strategy(session, file, named);
         let (ess, eps) = (strategy(&config.strategies.ess)?, strategy(&config.strategies.eps)?);
         let asked = match salt {
             Some(_) if !is_registered => {
@@ -151,9 +154,6 @@ impl Home {
         if is_ours {
             return Ok(());
         }
-        Err(Problem::new(format!(
-            "`{}`: the proxy {proxy} does not belong to the project: its actor {} cannot upgrade it as {name}",
-            contract.name, site.actor
         if self.project.unregistered.is_some() {
             return Err(Problem::new(format!(
                 "`{}`: no project of this owner and salt is registered, so the proxy {proxy} cannot belong to it",
@@ -162,6 +162,9 @@ impl Home {
             .hint("mend owner or salt in the file, or register the project with `errand upgrade register` and have it adopt the proxy")
             .into());
         }
+        Err(Problem::new(format!(
+            "`{}`: the proxy {proxy} does not belong to the project: its actor {} cannot upgrade it as {name}",
+            contract.name, site.actor
         ))
         .hint(format!(
             "hand it over to the actor, then `errand upgrade adopt {proxy} {name} --manager {}`",
@@ -194,7 +197,7 @@ fn require_known_implementation(
     .into())
 }
 
-pub(in super::super) fn strategy(session: &Session, named: &Named) -> Result<Address> {
+pub(in super::super) fn strategy(session: &Session, file: &Path, named: &Named) -> Result<Address> {
     match named {
         Named::Address(address) => Ok(*address),
         Named::Name(name, place) => match session.deployment.contract(name) {
@@ -204,7 +207,8 @@ pub(in super::super) fn strategy(session: &Session, named: &Named) -> Result<Add
                 let known: Vec<_> =
                     known.filter(|name| name.ends_with("ESS") || name.ends_with("EPS")).cloned().collect();
                 Err(Problem::new(format!(
-                    "{place}: {} has no strategy `{name}`; it has {}",
+                    "{}, {place}: {} has no strategy `{name}`; it has {}",
+                    file.display(),
                     session.deployment.path().display(),
                     known.join(", ")
                 ))

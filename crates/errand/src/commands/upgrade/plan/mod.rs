@@ -91,7 +91,7 @@ impl Plan {
         source.require_network(connect(global).await?.chain_id())?;
         let session = Session::open(global).await?;
         let (file, config, artifacts) = (&source.path, &source.config, &source.artifacts);
-        let home = Home::find(&session, config).await?;
+        let home = Home::find(&session, file, config).await?;
         let project = source.project(home.site)?;
 
         let progress = Progress::spinner("asking what is on the chain");

@@ -131,7 +131,7 @@ fn a_plan_for_people_tells_all() {
         "to deposit",
         "upgrade.bundle.json",
         "upgrade.layouts.json",
-        "https://example.org/b.json",
+        "Publish it at https://example.org/b.json before it is approved",
     ] {
         assert!(ran.stdout.contains(text), "`{text}` is not in\n{}", ran.stdout);
     }

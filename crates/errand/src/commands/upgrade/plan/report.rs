@@ -292,7 +292,7 @@ impl Planning<'_> {
                     .into(),
             );
         } else {
-            lines.push(format!("Publish it at {} before it is proposed", self.bundle.header.uri));
+            lines.push(format!("Publish it at {} before it is approved", self.bundle.header.uri));
         }
         lines.join("\n")
     }

@@ -18,6 +18,9 @@ pub(crate) const PRIVATE_KEY_VARIABLE: &str = "ERRAND_PRIVATE_KEY";
 const THREE_WAYS: &str = "give it in one of three ways: --account NAME (a keystore made by `cast wallet import NAME`) or \
      --keystore PATH; --mnemonic-file PATH; or the environment variable ERRAND_PRIVATE_KEY";
 
+/// What BIP-32 has for accounts that are not hardened.
+const MAX_MNEMONIC_INDEX: u32 = (1 << 31) - 1;
+
 const KEYSTORE_HINT: &str = "a keystore is a JSON file as `cast wallet import` makes it";
 
 /// The key that signs. One source is enough; a private key itself is never taken from the command line.
@@ -59,6 +62,14 @@ impl KeyArgs {
         self.load_with(std::env::var(PRIVATE_KEY_VARIABLE).ok().as_deref(), ask_password)
     }
 
+    /// Loads the key of an account that can be named without one, too: `instead` says how.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub(crate) fn load_or(&self, instead: &str) -> Result<PrivateKeySigner> {
+        if self.is_given() { self.load() } else { Err(no_key(&format!("{instead}; or, with a key, "))) }
+    }
+
     fn load_with(
         &self,
         private_key: Option<&str>,
@@ -87,9 +98,13 @@ impl KeyArgs {
                 from_mnemonic(path, phrase.trim(), self.mnemonic_index)
             }
             (None, None, Some(key)) => from_private_key(key),
-            (None, None, None) => Err(Problem::usage("no key to sign with").hint(THREE_WAYS).into()),
+            (None, None, None) => Err(no_key("")),
         }
     }
+}
+
+fn no_key(instead: &str) -> eyre::Report {
+    Problem::usage("no key to sign with").hint(format!("{instead}{THREE_WAYS}")).into()
 }
 
 fn two_sources(one: &str, other: &str) -> eyre::Report {
@@ -178,6 +193,13 @@ fn from_keystore(path: &Path, password: &str) -> Result<PrivateKeySigner> {
 }
 
 fn from_mnemonic(path: &Path, phrase: &str, index: u32) -> Result<PrivateKeySigner> {
+    if index > MAX_MNEMONIC_INDEX {
+        return Err(Problem::usage(format!(
+            "a mnemonic has no account {index}: the last one is {MAX_MNEMONIC_INDEX}"
+        ))
+        .hint("mend --mnemonic-index N")
+        .into());
+    }
     MnemonicBuilder::try_from_phrase_nth(phrase, index).map_err(|_| {
         // The library's error may repeat a word of the phrase.
         Problem::new(format!("the file {} holds no valid mnemonic phrase", path.display()))

@@ -55,7 +55,7 @@ impl Balance {
     async fn run(&self, global: &Global) -> Result<()> {
         let address = match self.address {
             Some(address) => address,
-            None => self.key.load()?.address(),
+            None => self.key.load_or("name the account: `errand auto balance ADDRESS`")?.address(),
         };
         let session = Session::open(global).await?;
         let funds = AutoFunds::read(&session, address).await?;

@@ -90,6 +90,14 @@ fn without_a_key_the_three_ways_are_told() {
         .run(&["request", "cancel", "0", "--account", "nobody"])
         .failed(1, &["there is no keystore", "cast wallet import nobody"]);
     chain.run(&["keeper", "run"]).failed(2, &["no key to sign with"]);
+    // What only asks can be told the account.
+    chain.run(&["auto", "balance"]).failed(2, &["no key to sign with", "errand auto balance ADDRESS"]);
+    chain.run(&["keeper", "run", "--dry-run"]).failed(2, &["no key to sign with", "--executor ADDRESS"]);
+    let phrase = chain.home().join("phrase");
+    fs::write(&phrase, "test test test test test test test test test test test junk\n").unwrap();
+    let mut beyond = chain.errand();
+    beyond.args(["auto", "balance", "--mnemonic-index", "2147483648", "--mnemonic-file"]).arg(&phrase);
+    run(&mut beyond).failed(2, &["a mnemonic has no account 2147483648", "--mnemonic-index"]);
 }
 
 #[test]

@@ -79,6 +79,9 @@ impl Run {
     pub(super) async fn run(&self, global: &Global) -> Result<()> {
         let signer = match self.executor {
             Some(_) if !self.key.is_given() => None,
+            _ if self.dry_run => {
+                Some(self.key.load_or("name the account to decide for: --executor ADDRESS")?)
+            }
             _ => Some(self.key.load()?),
         };
         let session = Session::open(global).await?;

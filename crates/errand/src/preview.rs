@@ -22,7 +22,7 @@ use errand_keeper::{
     simulator::Job,
 };
 use errand_sim::{Fork, HaltReason, Outcome, SimConfig};
-use errand_types::{BlockHead, CallSpec, NextBlock, RequestId};
+use errand_types::{ANYONE, BlockHead, CallSpec, NextBlock, RequestId};
 use eyre::{Result, WrapErr};
 use serde::Serialize;
 
@@ -33,8 +33,6 @@ const LATER: [(&str, u64); 4] =
 const AROUND_GAS: u64 = 1_000_000;
 /// Gas that the deposit of a call covers whose payment is not what is tried.
 const PREPAID_GAS: u64 = 2_000_000;
-/// The address that a gate names when everybody may execute.
-const ANYONE: Address = Address::repeat_byte(0xff);
 
 /// What the call would do at one time.
 #[derive(Clone, Debug, Serialize)]

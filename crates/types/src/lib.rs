@@ -14,4 +14,4 @@ pub mod work;
 pub use block::{BlockDelta, BlockHead, NextBlock, TX_GAS_CAP};
 pub use call::CallSpec;
 pub use state::{AccountState, AccountWrite, LoadedState, Slot, StateKeys, WriteSet, WriteSource};
-pub use work::{ParseWorkIdError, RequestId, WorkId, WorkKind, listed};
+pub use work::{ANYONE, ParseWorkIdError, RequestId, WorkId, WorkKind, listed};

@@ -1,8 +1,11 @@
 //! What executors execute, and how it is named.
 
-use alloy::primitives::{B256, U256};
+use alloy::primitives::{Address, B256, U256};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
+
+/// Whom a gate or a selection strategy names where everybody may execute. See `IExecutorSelectionStrategy`.
+pub const ANYONE: Address = Address::repeat_byte(0xff);
 
 /// The number under which a Registry keeps a Request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -7,10 +7,7 @@ use errand_bindings::{
     IChugSplashManager::{self, BundleInfo, SelectionTerms, Status},
     IExecutorSelectionStrategy, ISimpleLockESS,
 };
-use errand_types::NextBlock;
-
-/// What a selection strategy answers for everybody.
-pub(super) const ANYONE: Address = Address::repeat_byte(0xff);
+use errand_types::{ANYONE, NextBlock};
 
 /// Who may execute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,18 +11,16 @@ use crate::{
 };
 use alloy::{
     eips::BlockId,
-    primitives::{Address, U256, address},
+    primitives::{Address, U256},
 };
 use errand_bindings::{
     IChugSplashManager::{Accounts, BundleInfo, Readiness, Status},
     ISimpleLockESS,
 };
 use errand_keeper::bundles::bound::status_name;
+use errand_types::ANYONE;
 use eyre::Result;
 use serde_json::{Value, json};
-
-/// What a selection strategy answers where everybody may execute.
-const ANYONE: Address = address!("ffffffffffffffffffffffffffffffffffffffff");
 
 /// A bundle at one block.
 #[derive(Clone, Debug)]

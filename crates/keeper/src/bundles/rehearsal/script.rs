@@ -14,7 +14,7 @@ use errand_bindings::{
 };
 use errand_bundle::{Action, BundleHeader, Step, project::Site};
 use errand_sim::{Act, Answer, Outcome, Played, Stage};
-use errand_types::CallSpec;
+use errand_types::{ANYONE, CallSpec};
 
 /// Gas of what is done around the actions.
 const AROUND_GAS: u64 = 3_000_000;
@@ -24,8 +24,6 @@ const CALL_DATA_GAS: u64 = 40;
 const ESS_GAS: u64 = 200_000;
 /// A price per gas that every node takes, in what is made up.
 const FREE: u128 = 0;
-/// What stands for everybody in a selection strategy's answer.
-const ANYONE: Address = Address::repeat_byte(0xff);
 
 /// Acts with what each is, if it is part of the setup.
 #[derive(Default)]

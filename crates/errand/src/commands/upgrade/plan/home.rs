@@ -7,7 +7,7 @@ use crate::{
 };
 use alloy::{
     eips::BlockId,
-    primitives::{Address, B256, U256, address},
+    primitives::{Address, B256, U256},
     providers::Provider,
 };
 use errand_bindings::{
@@ -19,7 +19,7 @@ use errand_bundle::{
     plan::{Existing, Questions},
     project::{Contract, Project, Site},
 };
-use errand_keeper::bundles::rehearsal;
+use errand_keeper::bundles::{rehearsal, takes_data_fee};
 use errand_types::BlockHead;
 use eyre::{Result, WrapErr};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -28,12 +28,7 @@ use std::{
     path::Path,
 };
 
-/// What chains have at which a fee for data is taken outside the gas price: the OP stack's GasPriceOracle, ArbSys.
-const DATA_FEE_SIGNS: [Address; 2] = [
-    address!("420000000000000000000000000000000000000F"),
-    address!("0000000000000000000000000000000000000064"),
-];
-/// Questions that a node is asked at a time.
+// Questions that a node is asked at a time.
 const AT_A_TIME: usize = 16;
 
 /// A project's contracts on the chain, and what they say.
@@ -86,11 +81,8 @@ impl Home {
         let user_bond = terms.userBond().call().await.asking("the user bond")?;
         let tx_overhead: U256 = terms.txOverhead().call().await.asking("the overhead of transactions")?;
         let payment = IExecutorPaymentTerms::new(eps, session.provider.clone());
-        let mut takes_data_fee = false;
-        for sign in DATA_FEE_SIGNS {
-            let code = session.provider.get_code_at(sign).await;
-            takes_data_fee |= !code.map_err(|error| rpc_problem("code", &error))?.is_empty();
-        }
+        let takes_data_fee =
+            takes_data_fee(&session.endpoint).await.map_err(|error| rpc_problem("code", &error))?;
         Ok(Self {
             site: Site {
                 chain_id: session.endpoint.chain_id(),

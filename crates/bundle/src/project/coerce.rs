@@ -72,7 +72,13 @@ pub(crate) fn value(
         }
         (DynSolType::Uint(_) | DynSolType::Int(_), Data::Text(text) | Data::Integer(text)) => {
             let digits = text.replace('_', "");
-            ty.coerce_str(&digits).map_err(|error| value.bad(ty.sol_type_name(), error))
+            // The parser draws its errors over several lines.
+            ty.coerce_str(&digits).map_err(|_| {
+                let plain = digits.strip_prefix('-').unwrap_or(&digits);
+                let is_number = !plain.is_empty() && plain.bytes().all(|byte| byte.is_ascii_digit());
+                let why = if is_number { "it does not fit into that" } else { "it is no whole number" };
+                value.bad(ty.sol_type_name(), why)
+            })
         }
         (DynSolType::Function, _) => Err(value.bad("function", "function types are not supported")),
         _ => Err(value.bad(ty.sol_type_name(), format!("it is {}", value.found()))),

@@ -218,6 +218,11 @@ fn what_is_wrong_with_the_file_is_told_with_its_place() {
         "[contracts.Clock]\nkind = \"plain\"\n[contracts.clock]\nkind = \"plain\"\nartifact = \"Clock\"\n",
         &["`clock` clashes with `Clock`", "upgrade.toml, line "],
     );
+    yard.refused(
+        "[contracts.Vault]\nkind = \"chugsplash\"\nargs = [\"0x00000000000000000000000000000000000000aa\"]\n\
+         [contracts.Vault.storage]\nmode = 300\n",
+        &["it does not fit into that", &place(15)],
+    );
     let strategy = yard.head("x").replace("SimpleLockESS", "LockESS");
     let file = yard.write(&format!("{strategy}{FLEET}"));
     yard.plan_file(&file, 1, &[])

@@ -1,6 +1,10 @@
 //! What a revert means: every error of the project's contracts, Solidity's own two, and errors inside errors.
 
-use crate::abi::{known, value_text};
+use crate::{
+    abi::{known, value_text},
+    amount::auto_text,
+    problem::Problem,
+};
 use alloy::{
     dyn_abi::{DynSolValue, JsonAbiExt},
     hex,
@@ -8,6 +12,7 @@ use alloy::{
     sol_types::{Panic, PanicKind, Revert, SolError},
     transports::{RpcError, TransportErrorKind},
 };
+use errand_bindings::{IRegistry, IStakeManager};
 
 /// Errors carry errors at most this deep: deeper is somebody's joke.
 const MAX_DEPTH: usize = 8;
@@ -15,6 +20,21 @@ const MAX_DEPTH: usize = 8;
 /// The text of revert data. Never the raw data: what is not known is named with its selector and length.
 pub(crate) fn revert_text(data: &[u8]) -> String {
     nested_text(data, MAX_DEPTH)
+}
+
+/// That a step would revert, and where the user can mend that, how.
+pub(crate) fn would_revert(nothing_was: &str, purpose: &str, data: &[u8]) -> Problem {
+    let problem =
+        Problem::new(format!("nothing was {nothing_was}: to {purpose} would revert: {}", revert_text(data)));
+    if let Ok(error) = IStakeManager::InsufficientStake::abi_decode(data) {
+        return problem.hint(format!("of {} staked, no more can be removed", auto_text(error.staked)));
+    }
+    match selector_of(data).unwrap_or_default().0 {
+        IStakeManager::ZeroAmount::SELECTOR => problem.hint("say an amount above 0"),
+        IStakeManager::InvalidWorker::SELECTOR => problem.hint("say an account that can sign"),
+        IRegistry::TargetRefused::SELECTOR => problem.hint("a target is none of Errand's own contracts"),
+        _ => problem,
+    }
 }
 
 /// The name of the outermost error, for machines.

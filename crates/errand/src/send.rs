@@ -6,7 +6,7 @@ use crate::{
     cli::Signing,
     output::{Progress, note, pairs},
     problem::Problem,
-    revert::{revert_data, revert_text},
+    revert::{revert_data, revert_text, would_revert},
     session::{Session, rpc_problem},
 };
 use alloy::{
@@ -260,7 +260,7 @@ impl<'a> Account<'a> {
             .iter()
             .zip(results)
             .map(|(step, result)| match &result.error {
-                Some(_) => Err(would_revert(step, &result.return_data)),
+                Some(_) => Err(would_revert("signed", &step.purpose, &result.return_data).into()),
                 None => Ok(Offer { gas_limit: with_margin(result.gas_used), estimated: true }),
             })
             .collect()
@@ -278,7 +278,7 @@ impl<'a> Account<'a> {
     async fn simulate(&self, step: &Step) -> Result<u64> {
         let call = self.call_of(step);
         let failed = |error: alloy::transports::TransportError| match revert_data(&error) {
-            Some(data) => would_revert(step, &data),
+            Some(data) => would_revert("signed", &step.purpose, &data).into(),
             None => rpc_problem(&format!("a simulation (to {})", step.purpose), &error),
         };
         // A node would say less clearly that the value is missing.
@@ -425,11 +425,6 @@ fn survive_interrupt<T, E>(ask: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     let answer = ask()?;
     is_answered.store(true, Ordering::SeqCst);
     Ok(answer)
-}
-
-fn would_revert(step: &Step, data: &[u8]) -> eyre::Report {
-    Problem::new(format!("nothing was signed: to {} would revert: {}", step.purpose, revert_text(data)))
-        .into()
 }
 
 const fn with_margin(gas: u64) -> u64 {

@@ -51,6 +51,11 @@ fn a_stake_beyond_the_wallet_or_the_stake_is_refused_in_words() {
         .failed(1, &["has 1000 AUTO", "5000 AUTO are to be staked"]);
     chain
         .run_as(7, &["stake", "remove", "1auto", "--yes"])
-        .failed(1, &["nothing was signed", "InsufficientStake(requested: 1000000000000000000, staked: 0)"]);
+        .failed(1, &["nothing was signed", "InsufficientStake(", "of 0 AUTO staked, no more can be removed"]);
+    chain.run_as(7, &["stake", "add", "0", "--yes"]).failed(1, &["ZeroAmount", "say an amount above 0"]);
+    let nobody = "0x0000000000000000000000000000000000000000";
+    chain
+        .run_as(7, &["stake", "worker", nobody, "--yes"])
+        .failed(1, &["InvalidWorker", "say an account that can sign"]);
     chain.run_as(7, &["stake", "add", "1ether", "--yes"]).failed(2, &["AUTO is due here"]);
 }

@@ -8,8 +8,7 @@ use crate::{
     cli::{Global, Signing},
     commands::{sent_json, sent_text},
     output::pairs,
-    problem::Problem,
-    revert::{revert_data, revert_text},
+    revert::{revert_data, would_revert},
     send::{Account, Sent, Step},
     session::{Session, rpc_problem},
 };
@@ -145,12 +144,7 @@ async fn require_success(project: &Project<'_>, step: &Step) -> Result<()> {
     match project.session.provider.call(call).await {
         Ok(_) => Ok(()),
         Err(error) => Err(match revert_data(&error) {
-            Some(data) => Problem::new(format!(
-                "nothing was printed: to {} would revert: {}",
-                step.purpose,
-                revert_text(&data)
-            ))
-            .into(),
+            Some(data) => would_revert("printed", &step.purpose, &data).into(),
             None => rpc_problem("a simulation", &error),
         }),
     }

@@ -30,6 +30,11 @@ pub struct NamedWrite {
 
 pub(super) fn resolve(code: &Code<'_>, book: &Book<'_>) -> Result<Vec<NamedWrite>, ConfigError> {
     let contract = code.contract;
+    let first =
+        contract.storage.iter().map(|(key, _)| key.at).chain(contract.slots.iter().map(|raw| raw.at)).next();
+    if let Some(at) = first.filter(|_| !contract.kind.is_proxied()) {
+        return Err(ConfigError::new(at, Problem::StorageWithoutProxy { contract: contract.name.clone() }));
+    }
     let mut writes = Vec::new();
     let mut resolver = |at: Place, reference: &Reference| book.address(at, reference);
     for (key, value) in &contract.storage {
@@ -46,10 +51,6 @@ pub(super) fn resolve(code: &Code<'_>, book: &Book<'_>) -> Result<Vec<NamedWrite
     for raw in &contract.slots {
         let write = SlotWrite { slot: raw.slot, offset: raw.offset, value: raw.value.clone() };
         writes.push(NamedWrite { name: format!("slot {}", raw.slot), at: raw.at, write });
-    }
-    if let Some(first) = writes.first().filter(|_| !contract.kind.is_proxied()) {
-        let problem = Problem::StorageWithoutProxy { contract: contract.name.clone() };
-        return Err(ConfigError::new(first.at, problem));
     }
     if let Some(reserved) = writes.iter().find(|found| RESERVED_SLOTS.contains(&found.write.slot)) {
         return Err(ConfigError::new(reserved.at, Problem::ReservedSlot { slot: reserved.write.slot }));

@@ -2,15 +2,20 @@
 
 use crate::{Anvil, root, tool};
 use alloy::primitives::{Address, B256, Bytes, hex};
-use eyre::{OptionExt, Result, WrapErr, ensure};
+use eyre::{OptionExt, Result, WrapErr, bail, ensure};
 use serde::Deserialize;
 use std::{
     collections::BTreeMap,
     fs::{self, File},
     path::{Path, PathBuf},
-    process::Command,
+    process::Stdio,
+    time::Duration,
 };
 use tempfile::TempDir;
+use tokio::process::Command;
+
+/// How long a script may take on a busy machine, in a checkout that has not compiled it yet.
+const SCRIPT_LIMIT: Duration = Duration::from_secs(300);
 
 /// One contract of a deployment, as the script records it.
 #[derive(Clone, Debug, Deserialize)]
@@ -51,10 +56,8 @@ impl Deployment {
 
     /// Runs another script, which adds to the record.
     pub async fn script(&mut self, anvil: &Anvil, script: &str) -> Result<()> {
-        let (folder, script, url) = (self.folder.path().to_path_buf(), script.to_owned(), anvil.http_url());
         let key = hex::encode_prefixed(anvil.signer(0)?.to_bytes());
-        // The script takes seconds, which the test's other tasks need not wait for.
-        tokio::task::spawn_blocking(move || run_script(&folder, &script, &url, &key)).await??;
+        run_script(self.folder.path(), script, &anvil.http_url(), &key).await?;
         let path = self.path();
         let text = fs::read_to_string(&path).wrap_err_with(|| path.display().to_string())?;
         self.contracts = serde_json::from_str(&text).wrap_err("the record of the deployment")?;
@@ -82,23 +85,32 @@ impl Deployment {
     }
 }
 
-fn run_script(folder: &Path, script: &str, url: &str, key: &str) -> Result<()> {
+async fn run_script(folder: &Path, script: &str, url: &str, key: &str) -> Result<()> {
     let root = root()?;
     // Runs share the compiler's cache, which is what makes them fast, and so they must not overlap.
     let lock = File::create(root.join("target").join("testkit.lock"))?;
-    lock.lock()?;
-    let output = Command::new(tool("forge")?)
+    // Waiting takes seconds, which the test's other tasks need not wait for.
+    let _lock = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await??;
+    let log = folder.join("script.log");
+    let output = File::create(&log)?;
+    let mut forge = Command::new(tool("forge")?)
         .current_dir(&root)
-        .args(["script", script, "--rpc-url", url, "--broadcast", "--private-key", key])
+        // Anvil mines when the first of several transactions arrives, and forgets those that come meanwhile: one
+        // at a time is as fast, and does not wait for ever.
+        .args(["script", script, "--slow", "--rpc-url", url, "--broadcast", "--private-key", key])
         .env("ERRAND_DEPLOYMENTS", folder)
         .env("FOUNDRY_BROADCAST", folder.join("broadcast"))
-        .output()?;
-    ensure!(
-        output.status.success(),
-        "{script} failed with {}:\n{}{}",
-        output.status,
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
+        .stdin(Stdio::null())
+        .stdout(output.try_clone()?)
+        .stderr(output)
+        .kill_on_drop(true)
+        .spawn()
+        .wrap_err("cannot start forge")?;
+    let said = || fs::read_to_string(&log).unwrap_or_default();
+    let Ok(status) = tokio::time::timeout(SCRIPT_LIMIT, forge.wait()).await else {
+        bail!("{script} had not ended after {SCRIPT_LIMIT:?}:\n{}", said());
+    };
+    let status = status?;
+    ensure!(status.success(), "{script} failed with {status}:\n{}", said());
     Ok(())
 }

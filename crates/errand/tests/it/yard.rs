@@ -129,12 +129,9 @@ impl Yard {
     pub(crate) fn new() -> Self {
         let runtime = Runtime::new().unwrap();
         let (anvil, deployment) = runtime.block_on(async {
-            // Scripts wait for blocks that an instantly mining node made before they looked.
-            let anvil = Anvil::builder().block_time(1.0).spawn().await.unwrap();
+            let anvil = Anvil::spawn().await.unwrap();
             let mut deployment = Deployment::run(&anvil).await.unwrap();
             deployment.script(&anvil, "script/DeployChugSplash.s.sol").await.unwrap();
-            let _: () = anvil.call("anvil_setIntervalMining", [0]).await.unwrap();
-            let _: () = anvil.call("evm_setAutomine", [true]).await.unwrap();
             (anvil, deployment)
         });
         let folder = TempDir::new_in(root().unwrap().join("target")).unwrap();

@@ -56,14 +56,11 @@ impl Stage {
     /// The same with the contracts for upgrades, on a node with these arguments.
     pub(crate) async fn own_chugsplash(arguments: &[&str]) -> Self {
         log();
-        // Scripts wait for blocks that an instantly mining node made before they looked.
-        let builder = Anvil::builder().accounts(10).block_time(1.0);
+        let builder = Anvil::builder().accounts(10);
         let builder = arguments.iter().fold(builder, |builder, argument| builder.arg(*argument));
         let anvil = builder.spawn().await.unwrap();
         let mut fixture = Fixture::run(&anvil).await.unwrap();
         fixture.script(&anvil, "script/DeployChugSplash.s.sol").await.unwrap();
-        let _: () = anvil.call("anvil_setIntervalMining", [0]).await.unwrap();
-        anvil.set_automine(true).await.unwrap();
         Self::on(anvil, fixture).await
     }
 

@@ -49,12 +49,9 @@ struct Place {
 impl Place {
     /// The contracts, and the addresses of a manager that is not registered yet.
     async fn new() -> Self {
-        // Scripts wait for blocks that an instantly mining node made before they looked.
-        let anvil = Anvil::builder().block_time(1.0).spawn().await.unwrap();
+        let anvil = Anvil::spawn().await.unwrap();
         let mut fixture = Deployment::run(&anvil).await.unwrap();
         fixture.script(&anvil, "script/DeployChugSplash.s.sol").await.unwrap();
-        let _: () = anvil.call("anvil_setIntervalMining", [0]).await.unwrap();
-        let _: () = anvil.call("evm_setAutomine", [true]).await.unwrap();
         let (owner, executor) = (anvil.account(1).unwrap(), anvil.account(2).unwrap());
         let at = |name: &str| fixture.address(name).unwrap();
         let registry = at("ChugSplashRegistry");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.36;
 
-import {ChugSplashTest} from "../utils/ChugSplashTest.sol";
+import {ChugSplashTest, ContractExecutor} from "../utils/ChugSplashTest.sol";
 import {ChugSplashProxy} from "contracts/chugsplash/ChugSplashProxy.sol";
 import {IChugSplashManager} from "contracts/interfaces/IChugSplashManager.sol";
 
@@ -11,15 +11,7 @@ contract Sink {
 }
 
 /// An executor that makes call data up in memory.
-contract Compressor {
-    receive() external payable {}
-
-    function claim(address lock, address manager, bytes32 id) external payable {
-        (bool s,) =
-            lock.call{value: msg.value}(abi.encodeWithSignature("claim(address,bytes32)", manager, id));
-        require(s);
-    }
-
+contract Compressor is ContractExecutor {
     function zeros(
         IChugSplashManager m,
         bytes32 id,
@@ -70,16 +62,6 @@ contract ChugSplashCallDataTest is ChugSplashTest {
         evil = new Compressor();
     }
 
-    function _claimEvil() internal {
-        relay.send(
-            bob,
-            address(evil),
-            BOND,
-            TX_GAS,
-            abi.encodeCall(evil.claim, (address(lock), address(manager), id))
-        );
-    }
-
     /// Payment over cost, in thousandths.
     function _ratio(uint256 payment) internal view returns (uint256) {
         return payment * 1000 / (relay.receiptGas() * BASE_FEE);
@@ -89,7 +71,7 @@ contract ChugSplashCallDataTest is ChugSplashTest {
         address sink = address(new Sink());
         _addCall(sink, 0, new bytes(50_000), 800_000);
         _start();
-        _claimEvil();
+        _claim(evil);
         uint256 before = address(evil).balance;
         (IChugSplashManager.Action[] memory a, bytes32[][] memory p) = _slice(0, 1);
         a[0].data = "";
@@ -111,7 +93,7 @@ contract ChugSplashCallDataTest is ChugSplashTest {
         }
         _addBox(1);
         _start();
-        _claimEvil();
+        _claim(evil);
         uint256 before = address(evil).balance;
         (, bytes32[][] memory p) = _slice(0, n);
         relay.send(
@@ -237,7 +219,7 @@ contract ChugSplashCallDataTest is ChugSplashTest {
         header.maxTxs = 2;
         _propose();
         _approve();
-        _claimEvil();
+        _claim(evil);
         bytes[] memory calls = new bytes[](n);
         for (uint256 i; i < n; ++i) {
             calls[i] = _executeCall(i, 1);

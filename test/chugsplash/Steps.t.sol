@@ -1,20 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.36;
 
-import {ChugSplashTest} from "../utils/ChugSplashTest.sol";
+import {ChugSplashTest, ContractExecutor} from "../utils/ChugSplashTest.sol";
 import {IChugSplashManager} from "contracts/interfaces/IChugSplashManager.sol";
 import {MerkleActions} from "contracts/libraries/MerkleActions.sol";
 
 /// An executor that makes up all its calls in memory, proofs included: none of them was ever paid as call data.
-contract Stepper {
-    receive() external payable {}
-
-    function claim(address lock, address manager, bytes32 id) external payable {
-        (bool s,) =
-            lock.call{value: msg.value}(abi.encodeWithSignature("claim(address,bytes32)", manager, id));
-        require(s);
-    }
-
+contract Stepper is ContractExecutor {
     /// A full tree: `total` is a power of two.
     function _levels(IChugSplashManager.Action calldata a, uint256 total)
         private
@@ -119,10 +111,9 @@ contract StepsTest is ChugSplashTest {
             _addDeploy(bytes32(uint256(7)), hex"600160005360016000f3", 150_000);
         }
         _start();
-        bytes memory call = abi.encodeCall(evil.claim, (address(lock), address(manager), id));
-        relay.send(bob, address(evil), BOND, TX_GAS, call);
+        _claim(evil);
         uint256 before = address(evil).balance;
-        call = abi.encodeCall(evil.go, (manager, id, plan[0], plan.length, 60, perCall));
+        bytes memory call = abi.encodeCall(evil.go, (manager, id, plan[0], plan.length, 60, perCall));
         relay.send(bob, address(evil), 0, TX_GAS, call);
         assertEq(manager.bundle(id).nextIndex, 60);
         return (address(evil).balance - before) * 1000 / (relay.receiptGas() * BASE_FEE);

@@ -34,6 +34,15 @@ contract Box {
     }
 }
 
+/// An executor that is a contract, which anybody may send.
+abstract contract ContractExecutor {
+    receive() external payable {}
+
+    function claim(SimpleLockESS lock, IChugSplashManager manager, bytes32 id) external payable {
+        lock.claim{value: msg.value}(address(manager), id);
+    }
+}
+
 /**
  * A deployed ChugSplash, one project, and what tests of it share. A test collects actions, proposes and approves
  * them as a bundle, and has executors execute it. Test contracts run isolated: each call is a transaction.
@@ -193,6 +202,11 @@ abstract contract ChugSplashTest is Test {
     }
 
     // --- execution ---
+
+    /// Bob sends it.
+    function _claim(ContractExecutor executor) internal {
+        relay.send(bob, address(executor), BOND, TX_GAS, abi.encodeCall(executor.claim, (lock, manager, id)));
+    }
 
     function _slice(uint256 first, uint256 count)
         internal

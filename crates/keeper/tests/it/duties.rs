@@ -5,7 +5,7 @@ use crate::{
     market::{BOND, Market},
 };
 use alloy::{
-    primitives::{Bytes, U256},
+    primitives::{U256},
     providers::Provider,
     sol_types::SolCall,
 };
@@ -49,14 +49,7 @@ async fn what_a_project_owes_is_withdrawn() {
     let folder = tempdir().unwrap();
     let mut project = market.project(1).await;
     let bundle = project.approve_worthy().await;
-    market.claim(1, &project, &bundle).await;
-    let executor = market.stage.anvil.account(1).unwrap();
-    // It locked between 36 seconds and five minutes ago: a cancellation pays it the user bond, which a wallet that
-    // refuses ETH at that moment is owed.
-    market.pass(60).await;
-    market.stage.anvil.set_code(executor, "0x5f5ffd".parse().unwrap()).await.unwrap();
-    project.send(&IChugSplashManager::cancelCall {}, U256::ZERO).await;
-    market.stage.anvil.set_code(executor, Bytes::new()).await.unwrap();
+    let executor = market.let_owe(1, &project, &bundle).await;
     market.stage.anvil.mine(1).await.unwrap();
     let manager = IChugSplashManager::new(project.site.manager, market.stage.anvil.provider());
     assert_eq!(manager.owedTo(executor).call().await.unwrap(), U256::from(BOND));

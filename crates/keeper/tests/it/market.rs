@@ -151,6 +151,18 @@ impl Market {
         self.stage.send(account, project.site.ess, U256::from(BOND), call.abi_encode()).await
     }
 
+    /// Lets a project owe the executor of its bundle the user bond; gives the executor. It locked between 36 seconds
+    /// and five minutes before the cancellation, when its wallet refuses ETH for a moment.
+    pub(crate) async fn let_owe(&self, executor: u32, project: &Project<'_>, bundle: &Bundle) -> Address {
+        self.claim(executor, project, bundle).await;
+        let account = self.stage.anvil.account(executor).unwrap();
+        self.pass(60).await;
+        self.stage.anvil.set_code(account, "0x5f5ffd".parse().unwrap()).await.unwrap();
+        project.send(&IChugSplashManager::cancelCall {}, U256::ZERO).await;
+        self.stage.anvil.set_code(account, Bytes::new()).await.unwrap();
+        account
+    }
+
     /// Sets the base fee of a new block, and of those that follow it about.
     pub(crate) async fn base_fee(&self, wei: u64) {
         self.stage.anvil.set_next_base_fee(wei.into()).await.unwrap();

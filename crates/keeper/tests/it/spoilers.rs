@@ -112,13 +112,7 @@ async fn what_is_owed_is_taken_once_whichever_bundles_tell_of_it() {
     let folder = tempdir().unwrap();
     let mut project = market.project(1).await;
     let bundle = project.approve_worthy().await;
-    market.claim(1, &project, &bundle).await;
-    let executor = market.stage.anvil.account(1).unwrap();
-    market.pass(60).await;
-    // A wallet that refuses ETH at that moment is owed the user bond.
-    market.stage.anvil.set_code(executor, "0x5f5ffd".parse().unwrap()).await.unwrap();
-    project.send(&IChugSplashManager::cancelCall {}, U256::ZERO).await;
-    market.stage.anvil.set_code(executor, Bytes::new()).await.unwrap();
+    let executor = market.let_owe(1, &project, &bundle).await;
     let settle = ISimpleLockESS::settleCall { project: project.site.manager, bundleId: bundle.id };
     market.stage.send(executor, project.site.ess, U256::ZERO, settle.abi_encode()).await;
     // It is the project that owes it, not the bundle.

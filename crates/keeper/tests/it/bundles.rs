@@ -5,16 +5,24 @@ use crate::{
     market::{BOND, GWEI, LOCK, Market, Project, Wish, is_a_fifth_more, refused},
 };
 use alloy::{
-    primitives::{B256, U256},
+    primitives::{Address, B256, Bytes, U256, address, hex},
     providers::Provider,
-    sol_types::SolEvent,
+    rpc::types::Log,
+    sol_types::{SolCall, SolEvent},
 };
 use errand_bindings::{
     IChugSplashManager::{self, Status},
-    ISimpleLockESS,
+    IChugSplashRegistry::BundleAnnounced,
+    IExecutorSelectionStrategy, ISimpleLockESS,
 };
 use errand_bundle::{Step, bundle::Bundle, plan::Planned};
-use errand_keeper::bundles::{BundlePolicy, Hindrance};
+use errand_journal::{Batch, Identity, Journal};
+use errand_keeper::{
+    book::UNDO_DEPTH,
+    bundles::{BundleContracts, BundlePolicy, Bundles, Hindrance, book::BundleBook},
+};
+use errand_submit::TxRequest;
+use errand_types::{ANYONE, BlockDelta, BlockHead};
 use tempfile::tempdir;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -276,4 +284,104 @@ async fn three_hundred_actions_from_a_server_are_executed() {
     keeper.stop().await;
     assert!(market.lock(&project, &bundle).await.executor.is_zero());
     assert!(is_a_fifth_more(market.paid_and_cost(&project).await));
+}
+
+/// A strategy without locks: whatever is asked of it as a selection, the answer is everybody.
+fn open_to_all() -> Bytes {
+    // selector == getSelectedExecutor ? return (ANYONE, 0) : revert
+    let mut code = hex!("5f3560e01c63").to_vec();
+    code.extend(IExecutorSelectionStrategy::getSelectedExecutorCall::SELECTOR);
+    code.extend(hex!("14601157 5f5ffd"));
+    code.extend(hex!("5b73"));
+    code.extend(ANYONE);
+    code.extend(hex!("5f5260405ff3"));
+    code.into()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bundle_open_to_all_is_executed_without_a_bond_and_tips_leave_the_least_profit() {
+    let market = Market::open().await;
+    let folder = tempdir().unwrap();
+    let anvil = &market.stage.anvil;
+    let ess = address!("0x00000000000000000000000000000000000c0003");
+    anvil.set_code(ess, open_to_all()).await.unwrap();
+    let mut project = market.project(1).await;
+    project.site.ess = ess;
+    let bundle = project.approve_worthy().await;
+    anvil.set_automine(false).await.unwrap();
+    let mut policy = market.stage.policy(1);
+    let least = U256::from(100_000 * GWEI);
+    policy.tip = 0;
+    policy.rule.min_profit = least;
+    let trusting = BundlePolicy { allowed_strategies: vec![ess], ..Default::default() };
+    let keeper = market.stage.keeper_of(1, folder.path(), policy, Some((market.contracts.clone(), trusting)));
+    let report =
+        keeper.told("it is sent", |report| report.bundles.iter().any(|told| told.tx.is_some())).await;
+    assert_eq!(report.bundles[0].step, Some(errand_keeper::bundles::Step::Execute), "nothing is claimed");
+    anvil.mine(1).await.unwrap();
+    project.reaches(&bundle, Status::COMPLETED).await;
+    keeper.stop().await;
+    assert_eq!(market.nonce(1).await, 1);
+    let (paid, _) = market.paid_and_cost(&project).await;
+    let receipt = market.receipt(report.bundles[0].tx.unwrap()).await;
+
+    // However often it is replaced, so much is left.
+    let journal = market.stage.journal(1, folder.path());
+    let request = TxRequest::of(&journal.unsettled().unwrap()[0]).unwrap().unwrap();
+    let dearest = U256::from(receipt.effective_gas_price + request.max_tip) * U256::from(receipt.gas_used);
+    let kept = paid - dearest;
+    assert!(kept >= least && kept < least + U256::from(2 * receipt.gas_used), "{kept} of {paid}");
+}
+
+#[test]
+fn as_deep_a_reorg_as_can_be_undone_is_recorded() {
+    let registry = Address::repeat_byte(7);
+    let identity = Identity { chain_id: 1, genesis: B256::ZERO, registry, account: Address::repeat_byte(1) };
+    let journal = Journal::in_memory(identity).unwrap();
+    let contracts = BundleContracts { registry, registry_block: 0, strategies: Default::default() };
+    let head = |number: u64| BlockHead {
+        number,
+        hash: B256::with_last_byte(u8::try_from(number).unwrap()),
+        ..BlockHead::from(&alloy::rpc::types::Header::default())
+    };
+    let mut bundles = Bundles::new(
+        1,
+        contracts,
+        BundlePolicy::default(),
+        journal.clone(),
+        BundleBook::new(registry, []),
+        head(0),
+        Vec::new(),
+    );
+    let announced = BundleAnnounced {
+        manager: Address::repeat_byte(2),
+        bundleId: B256::repeat_byte(3),
+        status: Status::APPROVED,
+        header: Default::default(),
+    };
+    let inner = alloy::primitives::Log { address: registry, data: announced.encode_log_data() };
+    let depth = u64::try_from(UNDO_DEPTH).unwrap();
+    let last = depth + 10;
+    let keep = |bundles: &mut Bundles| {
+        let mut batch = Batch::new();
+        bundles.record(&mut batch, false);
+        journal.write(batch).unwrap();
+        bundles.recorded();
+        (journal.records("bundle").unwrap().len(), journal.snapshot("bundles").unwrap().unwrap().block.number)
+    };
+    for number in 1..=last {
+        let logs = if number == last - depth + 1 {
+            vec![Log { inner: inner.clone(), ..Default::default() }]
+        } else {
+            Vec::new()
+        };
+        let added = BlockDelta::Added { head: head(number), logs: logs.into(), writes: Default::default() };
+        bundles.apply(&added).unwrap();
+    }
+    assert_eq!(keep(&mut bundles), (1, last));
+    for number in (last - depth + 1..=last).rev() {
+        bundles.apply(&BlockDelta::Removed { head: head(number) }).unwrap();
+    }
+    assert!(bundles.is_unkept());
+    assert_eq!(keep(&mut bundles), (0, last - depth));
 }

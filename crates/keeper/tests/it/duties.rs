@@ -4,11 +4,7 @@ use crate::{
     common::until,
     market::{BOND, Market},
 };
-use alloy::{
-    primitives::{U256},
-    providers::Provider,
-    sol_types::SolCall,
-};
+use alloy::{primitives::U256, providers::Provider, sol_types::SolCall};
 use errand_bindings::{IChugSplashManager, ISimpleLockESS};
 use errand_keeper::bundles::{
     BundlePolicy, BundleReport, Hindrance, Step,
@@ -82,4 +78,37 @@ async fn what_a_lock_is_reckoned_to_cost_is_what_receipts_say() {
     for (measured, reckoned) in [(claim, CLAIM_COST), (settle, SETTLE_COST)] {
         assert!(measured.abs_diff(reckoned) * 10 <= reckoned, "{measured}, and {reckoned} are reckoned");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_withdrawal_that_failed_waits() {
+    let market = Market::open().await;
+    let folder = tempdir().unwrap();
+    let mut project = market.project(1).await;
+    let bundle = project.approve_worthy().await;
+    let executor = market.let_owe(1, &project, &bundle).await;
+    let settle = ISimpleLockESS::settleCall { project: project.site.manager, bundleId: bundle.id };
+    market.stage.send(executor, project.site.ess, U256::ZERO, settle.abi_encode()).await;
+    let anvil = &market.stage.anvil;
+    anvil.set_automine(false).await.unwrap();
+    let keeper = market.keeper(1, folder.path());
+    let withdraws = |told: &BundleReport| told.step == Some(Step::WithdrawOwed) && told.tx.is_some();
+    keeper.told("it withdraws", |report| report.bundles.iter().any(withdraws)).await;
+    // In the one block in which that is mined the project fails, which nothing foretold.
+    let code = anvil.provider().get_code_at(project.site.manager).await.unwrap();
+    anvil.set_code(project.site.manager, "0xfe".parse().unwrap()).await.unwrap();
+    anvil.mine(1).await.unwrap();
+    anvil.set_code(project.site.manager, code).await.unwrap();
+    let failed_at = market.stage.head().await.number;
+    market.stage.mine_and_see(&keeper, 8).await;
+    let reports = keeper.stop().await;
+    let told = |is_it: &dyn Fn(&BundleReport) -> bool| -> Vec<u64> {
+        reports.iter().filter(|report| report.bundles.iter().any(is_it)).map(|report| report.number).collect()
+    };
+    let waits = |told: &BundleReport| told.hindrance == Some(Hindrance::Quarantined { until: failed_at + 4 });
+    assert!(!told(&waits).is_empty(), "{reports:?}");
+    // What is sent at a block is mined in the next.
+    assert_eq!(told(&withdraws), [failed_at - 1, failed_at + 3]);
+    let manager = IChugSplashManager::new(project.site.manager, anvil.provider());
+    assert!(manager.owedTo(executor).call().await.unwrap().is_zero());
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     common::until,
-    market::{Market, Wish, refused},
+    market::{Market, Wish, refusal, refused},
 };
 use alloy::{
     primitives::{Address, B256, Bytes, U256, address, hex},
@@ -11,6 +11,8 @@ use alloy::{
 use errand_bindings::{IChugSplashManager, IChugSplashManager::Status, ISimpleLockESS};
 use errand_keeper::bundles::{Hindrance, Step};
 use std::{
+    collections::BTreeSet,
+    fs,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -163,4 +165,61 @@ async fn an_action_that_reads_without_end_costs_a_bounded_time() {
     let calls: u64 = keeper.reports().iter().rev().take(3).map(|report| report.rpc_calls).sum();
     assert!(calls < 100, "{calls} calls for three blocks");
     keeper.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_file_no_more_is_read_than_its_committed_gas_pays_for() {
+    let market = Market::open().await;
+    let folder = tempdir().unwrap();
+    let mut project = market.project(1).await;
+    let planned = project.deploys(8, 3_000);
+    let uri = market.files.path().join("padded.json");
+    let wish = Wish { uri: Some(uri.display().to_string()), ..Default::default() };
+    let bundle = project.approve(&planned, wish).await;
+    let pays_for = bundle.header.totalGas.to::<usize>() / 2 + (1 << 20);
+    let file = errand_bundle::file::write(&bundle).unwrap();
+    // White space at the end changes nothing in JSON.
+    let padded = |length: usize| file.clone() + &" ".repeat(length - file.len());
+    fs::write(&uri, padded(pays_for + 1)).unwrap();
+    let keeper = market.keeper(1, folder.path());
+    market.stage.seen_by(&keeper).await;
+    until("it is too large", || async {
+        market.stage.mine_and_see(&keeper, 1).await;
+        let reports = keeper.reports();
+        refusal(reports.last().unwrap(), &bundle)
+            .is_some_and(|why| why.to_string().contains(&format!("more than {pays_for} bytes")))
+    })
+    .await;
+    fs::write(&uri, padded(pays_for)).unwrap();
+    project.reaches(&bundle, Status::COMPLETED).await;
+    keeper.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_bundles_are_looked_at_by_turns() {
+    const STRANGE: usize = 70;
+    let market = Market::open().await;
+    let folder = tempdir().unwrap();
+    market.stage.anvil.set_code(LIAR, liar(Address::ZERO)).await.unwrap();
+    let mut strange = BTreeSet::new();
+    for salt in 1..=u8::try_from(STRANGE).unwrap() {
+        let mut theirs = market.project(salt).await;
+        theirs.site.ess = LIAR;
+        let planned = vec![theirs.deploy("small", 50)];
+        strange.insert(theirs.approve(&planned, Wish::default()).await.id);
+    }
+    let mut project = market.project(0).await;
+    let bundle = project.approve_worthy().await;
+    let keeper = market.keeper(1, folder.path());
+    market.stage.mine_and_see(&keeper, 3).await;
+    project.reaches(&bundle, Status::COMPLETED).await;
+    let reports = keeper.stop().await;
+    let [first, second, ..] = reports.as_slice() else { panic!("{reports:?}") };
+    assert_eq!(first.bundles.len(), 64);
+    assert!(first.bundles.iter().all(|told| told.step.is_none()), "no claim before all were seen: {first:?}");
+    let seen: BTreeSet<_> =
+        [first, second].iter().flat_map(|look| &look.bundles).map(|told| told.id).collect();
+    assert!(seen.is_superset(&strange) && seen.contains(&bundle.id), "all in two looks");
+    // What money of the keeper's is in has its place beside them.
+    assert!(reports.iter().all(|report| report.bundles.len() <= 64 + 1));
 }

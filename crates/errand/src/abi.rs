@@ -14,6 +14,9 @@ const SHOWN_BYTES: usize = 64;
 /// Calls within calls are decoded so deep: Requests carry one, and what strangers nest deeper is their own joke.
 const MAX_DEPTH: usize = 3;
 
+/// Errors that libraries raise in assembly, so that no ABI lists them: of solady's CREATE3, where a constructor fails.
+const LIBRARY_ERRORS: [&str; 1] = ["error DeploymentFailed()"];
+
 /// The errors and functions of all contracts by selector. A selector is its signature: where contracts share
 /// one, any of their entries decodes it.
 pub(crate) struct KnownAbi {
@@ -44,7 +47,7 @@ pub(crate) fn known() -> &'static KnownAbi {
                 _ => {}
             }
         }
-        for line in include_str!("../../../abi/errand.sol").lines().map(str::trim) {
+        for line in include_str!("../../../abi/errand.sol").lines().map(str::trim).chain(LIBRARY_ERRORS) {
             if let Ok(error) = Error::parse(line) {
                 known.errors.entry(error.selector()).or_insert(error);
             } else if let Ok(function) = Function::parse(line) {

@@ -156,6 +156,8 @@ mod tests {
         let overflow = Panic { code: U256::from(0x11) }.abi_encode();
         assert!(revert_text(&overflow).starts_with("Panic(0x11: "), "{}", revert_text(&overflow));
         assert_eq!(revert_name(&overflow), Some("Panic"));
+        // Of solady, where a constructor fails.
+        assert_eq!(revert_text(&hex!("30116425")), "DeploymentFailed");
     }
 
     #[test]

@@ -99,8 +99,8 @@ impl Session<'_> {
         match submitter.submit(request).await {
             Ok(sent) => {
                 let (tx, nonce, step) = (sent.tx_hash, sent.nonce, plan.step);
-                let (earns, costs, bond) = (plan.balance.income, plan.balance.cost, plan.bond);
-                tracing::info!(bundle = %plan.bundle, %step, %tx, nonce, %earns, %costs, %bond, "sent");
+                let (earns_wei, costs_wei, bond_wei) = (plan.balance.income, plan.balance.cost, plan.bond);
+                tracing::info!(bundle = %plan.bundle, %step, %tx, nonce, %earns_wei, %costs_wei, %bond_wei, "sent");
                 bundles.opened(sent.intent, plan);
                 return Ok(Some(tx));
             }

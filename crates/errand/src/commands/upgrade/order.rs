@@ -30,11 +30,19 @@ pub(crate) struct ManagerArg {
     pub(crate) manager: Address,
 }
 
+/// A bundle's id as people write it.
+pub(crate) fn bundle_id(text: &str) -> Result<B256, String> {
+    text.parse().map_err(|_| {
+        "a bundle's id is 0x and 64 hexadecimal digits; `errand upgrade list` tells those of a project"
+            .to_owned()
+    })
+}
+
 /// Which bundle of which project it is.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct BundleArg {
     /// The bundle's id
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = bundle_id)]
     pub(crate) id: B256,
     #[command(flatten)]
     pub(crate) manager: ManagerArg,

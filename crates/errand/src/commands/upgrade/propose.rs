@@ -2,7 +2,7 @@
 
 use super::{
     content,
-    order::{Order, Placing},
+    order::{Order, Placing, bundle_id},
     project::{Project, Proposal, cap_text},
     terms::{Money, header_json, header_text, require_budget, warn_of_strangers},
 };
@@ -127,7 +127,7 @@ pub(crate) struct Fund {
     /// How much, such as 0.5ether
     amount: Option<Eth>,
     /// As much as the approval of this bundle lacks
-    #[arg(long, value_name = "ID", env = "ERRAND_FOR_BUNDLE")]
+    #[arg(long, value_name = "ID", env = "ERRAND_FOR_BUNDLE", value_parser = bundle_id)]
     for_bundle: Option<B256>,
     #[command(flatten)]
     order: Order,
@@ -186,7 +186,7 @@ impl Fund {
   errand upgrade approve 0xbe12… --manager 0x5FbD… --calldata   # for a Safe")]
 pub(crate) struct Approve {
     /// The bundle's id
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = bundle_id)]
     id: B256,
     /// The file with the actions that you looked at. Default: what is published at the proposal's uri
     #[arg(long, value_name = "FILE", env = "ERRAND_BUNDLE")]

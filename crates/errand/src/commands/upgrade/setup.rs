@@ -172,6 +172,14 @@ impl Adopt {
         let (what, holder, call) = match self.kind {
             Kind::Chugsplash => {
                 let admin = slot_address(session, self.proxy, ADMIN_SLOT).await?;
+                if admin.is_zero() {
+                    return Err(Problem::new(format!(
+                        "{} has no admin: it is no ChugSplashProxy",
+                        self.proxy
+                    ))
+                    .hint("a UUPS proxy is adopted as `uups`")
+                    .into());
+                }
                 ("admin of the proxy", admin, format!("changeAdmin({actor}) of {}", self.proxy))
             }
             Kind::Transparent if admin.is_zero() => {

@@ -141,7 +141,7 @@ impl State {
         ];
         if self.is_active {
             parts.push(self.executor_text());
-            parts.push(self.basefee_text());
+            parts.push(format!("basefee {}", self.basefee_text()));
         }
         if let Some(paid) = self.paid {
             parts.push(format!("{} paid", eth_text(paid)));
@@ -166,10 +166,10 @@ impl State {
 
     pub(crate) fn basefee_text(&self) -> String {
         if self.cap == U256::MAX {
-            return format!("basefee {}, no cap", gwei(self.basefee));
+            return format!("{}, no cap", gwei(self.basefee));
         }
         let side = if self.basefee > self.cap { "ABOVE" } else { "below" };
-        format!("basefee {} {side} the cap of {}", gwei(self.basefee), gwei(self.cap))
+        format!("{}, {side} the cap of {}", gwei(self.basefee), gwei(self.cap))
     }
 
     /// Why nothing happens, where something else than an executor is waited for.

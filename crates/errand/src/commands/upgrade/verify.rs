@@ -4,6 +4,7 @@ use super::{
     content,
     effects::{Effect, Finding},
     inverse::{self, InverseOf},
+    order::bundle_id,
     project::{Project, Proposal, cap_text},
     source::{Source, SourceArgs},
     terms::header_text,
@@ -44,7 +45,7 @@ use std::path::PathBuf;
   errand upgrade verify 0xd3a0… upgrade.toml --inverse 0xbe12…")]
 pub(crate) struct Verify {
     /// The bundle's id
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = bundle_id)]
     id: B256,
     #[command(flatten)]
     source: SourceArgs,

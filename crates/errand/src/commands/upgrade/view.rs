@@ -1,7 +1,7 @@
 //! `errand upgrade status`, `list` and `watch`.
 
 use super::{
-    order::{BundleArg, ManagerArg},
+    order::{BundleArg, ManagerArg, bundle_id},
     project::{Announcement, Project, is_over},
     state::State,
     terms::{header_json, header_text},
@@ -37,7 +37,7 @@ const POLL: Duration = Duration::from_secs(1);
   errand upgrade status 0xbe12… --manager 0x5FbD… --json")]
 pub(crate) struct Status {
     /// The bundle's id. Default: the active one, else the one proposed last
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = bundle_id)]
     id: Option<B256>,
     #[command(flatten)]
     manager: ManagerArg,

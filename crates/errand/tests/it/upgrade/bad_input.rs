@@ -31,7 +31,12 @@ fn unknown_projects_and_bundles_are_told() {
     }
     place.owner(&["approve", &id]).failed(1, &["has no bundle 0x0909"]);
     place.owner(&["pause"]).failed(1, &["no bundle of", "is active"]);
-    place.look(&["quote", "0x12"]).failed(2, &["0x12"]);
+    for command in ["quote", "status", "watch"] {
+        place.look(&[command, "upgrade.bundle.json"]).failed(2, &["64 hexadecimal digits", "upgrade list"]);
+    }
+    chain.run(&["upgrade", "verify", "0x12"]).failed(2, &["64 hexadecimal digits"]);
+    place.owner(&["approve", "0x12"]).failed(2, &["0x12", "64 hexadecimal digits"]);
+    place.owner(&["fund", "--for-bundle", "0x12"]).failed(2, &["64 hexadecimal digits"]);
     assert_eq!(place.look(&["status"]).ok().stdout.lines().last().unwrap(), "no bundle was proposed");
 }
 

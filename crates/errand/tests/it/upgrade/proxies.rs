@@ -77,7 +77,7 @@ fn a_uups_proxy_is_adopted_and_released() {
 
     place.owner(&["adopt", &text, "uups"]).failed(1, &["the owner of the proxy is", "transferOwnership"]);
     place.owner(&["adopt", &text, "transparent"]).failed(1, &["no transparent proxy", "as `uups`"]);
-    place.owner(&["adopt", &text, "chugsplash"]).failed(1, &["the admin of the proxy is"]);
+    place.owner(&["adopt", &text, "chugsplash"]).failed(1, &["no ChugSplashProxy", "as `uups`"]);
     let plain = implementation.to_string();
     place.owner(&["adopt", &plain, "uups"]).failed(1, &["is no ERC-1967 proxy"]);
     chain.transact(place.owner, proxy, &transferOwnershipCall { newOwner: place.actor });

@@ -20,6 +20,7 @@ use crate::{
 };
 use alloy::primitives::{Address, U256, map::HashSet};
 use errand_bindings::IRegistry;
+use errand_journal::IntentId;
 use errand_sim::{Changes, Environment};
 use errand_types::{BlockDelta, BlockHead, NextBlock, RequestId, TX_GAS_CAP};
 
@@ -323,6 +324,13 @@ impl Engine {
         decision.is_unfinished = true;
         tracing::warn!(error = %trouble, unknown = decision.unknown, "state cannot be read now");
         Ok(decision)
+    }
+
+    /// What was sent and would fail in the next block.
+    pub async fn failing(&mut self, now: u64) -> Result<Vec<IntentId>, EngineError> {
+        let next = self.next_block(now);
+        let gas_price = self.gas_price(&next);
+        Ok(self.flights.failing(&mut self.simulator, &next, gas_price).await?)
     }
 
     async fn look(&mut self, next: &NextBlock, skip_plan: bool) -> Result<Decision, EngineError> {

@@ -1,8 +1,9 @@
 //! What was sent and is not settled: which Requests it holds, and what of it will still change the state.
 
+use crate::simulator::{Simulator, SimulatorError};
 use alloy::primitives::map::HashMap;
 use errand_journal::IntentId;
-use errand_types::{CallSpec, RequestId};
+use errand_types::{CallSpec, NextBlock, RequestId};
 use std::collections::BTreeMap;
 
 /// One intent's transaction.
@@ -10,8 +11,12 @@ use std::collections::BTreeMap;
 struct Flight {
     ids: Vec<RequestId>,
     call: CallSpec,
+    /// It is not mined at a higher base fee: then it costs nothing, and fails at nothing.
+    max_gas_price: u128,
     /// As far as is known its nonce is unused.
     is_pending: bool,
+    /// It was to be cancelled, because it would fail.
+    is_given_up: bool,
 }
 
 /// The account's transactions that are not settled. A Request in one of them is nobody else's.
@@ -23,10 +28,11 @@ pub struct Flights {
 }
 
 impl Flights {
-    /// A transaction was recorded, with what it executes and what it does.
-    pub fn opened(&mut self, intent: IntentId, ids: Vec<RequestId>, call: CallSpec) {
+    /// A transaction was recorded, with what it executes, what it does, and the most that it offers, in wei per gas.
+    pub fn opened(&mut self, intent: IntentId, ids: Vec<RequestId>, call: CallSpec, max_gas_price: u128) {
         self.hold(intent, ids.iter().copied());
-        self.flights.insert(intent, Flight { ids, call, is_pending: true });
+        let flight = Flight { ids, call, max_gas_price, is_pending: true, is_given_up: false };
+        self.flights.insert(intent, flight);
     }
 
     /// An intent has these Requests.
@@ -84,6 +90,40 @@ impl Flights {
         self.flights.values().filter(|flight| flight.is_pending).map(|flight| flight.call.clone()).collect()
     }
 
+    /// What was sent and would fail in the next block: somebody else was first, or what made it succeed is gone, as
+    /// after a reorg.
+    pub async fn failing(
+        &self,
+        simulator: &mut Simulator,
+        next: &NextBlock,
+        gas_price: u128,
+    ) -> Result<Vec<IntentId>, SimulatorError> {
+        let is_due = |flight: &Flight| flight.is_pending && u128::from(next.base_fee) <= flight.max_gas_price;
+        let (mut before, mut failing) = (Vec::new(), Vec::new());
+        for (intent, flight) in self.flights.iter().filter(|(_, flight)| is_due(flight)) {
+            let call = CallSpec { gas_price, ..flight.call.clone() };
+            before.push(call.clone());
+            // What fails alone may need what comes before it.
+            let fails = simulator.fails(next, vec![call]).await?
+                && (before.len() == 1 || simulator.fails(next, before.clone()).await?);
+            if fails {
+                before.pop();
+                failing.push(*intent);
+            }
+        }
+        Ok(failing)
+    }
+
+    /// An intent's transaction is to be cancelled, because it would fail. Returns whether that is new.
+    pub fn given_up(&mut self, intent: IntentId) -> bool {
+        self.flights.get_mut(&intent).is_some_and(|flight| !std::mem::replace(&mut flight.is_given_up, true))
+    }
+
+    /// Whether an intent's transaction was to be cancelled because it would fail.
+    pub fn is_given_up(&self, intent: IntentId) -> bool {
+        self.flights.get(&intent).is_some_and(|flight| flight.is_given_up)
+    }
+
     /// The Requests in what was sent and is not mined.
     pub fn pending_ids(&self) -> impl Iterator<Item = RequestId> {
         self.flights.values().filter(|flight| flight.is_pending).flat_map(|flight| flight.ids.iter().copied())
@@ -116,8 +156,8 @@ mod tests {
     #[test]
     fn what_was_sent_is_pending_until_its_nonce_is_used_and_again_after_a_reorg() {
         let mut flights = Flights::default();
-        flights.opened(IntentId(2), vec![ID], call(2));
-        flights.opened(IntentId(1), vec![], call(1));
+        flights.opened(IntentId(2), vec![ID], call(2), 1);
+        flights.opened(IntentId(1), vec![], call(1), 1);
         assert_eq!(pending(&flights), [1, 2], "in the order of the nonces");
         flights.landed(IntentId(2));
         assert_eq!(pending(&flights), [1]);
@@ -132,10 +172,10 @@ mod tests {
     #[test]
     fn what_an_earlier_intent_may_execute_again_goes_back_to_it() {
         let mut flights = Flights::default();
-        flights.opened(IntentId(1), vec![ID], call(1));
+        flights.opened(IntentId(1), vec![ID], call(1), 1);
         flights.landed(IntentId(1));
         flights.release(IntentId(1), [ID]);
-        flights.opened(IntentId(2), vec![ID], call(2));
+        flights.opened(IntentId(2), vec![ID], call(2), 1);
         flights.reopened(IntentId(1), [ID]);
         flights.settled(IntentId(2), [ID]);
         assert!(flights.holds(ID), "the first is open again");

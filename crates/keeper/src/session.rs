@@ -133,7 +133,7 @@ impl<'a> Session<'a> {
             gas_limit: request.gas_limit,
             gas_price: 0,
         };
-        self.engine.flights().opened(intent.id, ids, call);
+        self.engine.flights().opened(intent.id, ids, call, request.max_gas_price);
         if intent.state != IntentState::Open {
             self.engine.flights().landed(intent.id);
         }
@@ -206,6 +206,9 @@ impl<'a> Session<'a> {
         let withheld = self.withheld();
         let mut decision = self.engine.decide(now(), behind || withheld.is_some()).await?;
         self.is_unfinished = decision.is_unfinished;
+        if !behind {
+            self.give_up_failing(&mut mined).await?;
+        }
         let sent = self.send(&mut decision).await?;
         let bundles = if behind { Vec::new() } else { self.look_at_bundles(&mut mined).await? };
         let elapsed = seen.elapsed();

@@ -201,6 +201,12 @@ impl Simulator {
         Ok(self.measure_one(next, job).await?.run)
     }
 
+    /// Whether the last of these transactions, one after the other, reverts. What cannot be known does not count.
+    pub async fn fails(&mut self, next: &NextBlock, calls: Vec<CallSpec>) -> Result<bool, SimulatorError> {
+        let run = self.run_one(next, Job::Transactions(calls)).await?;
+        Ok(matches!(run.outcome, Outcome::Revert { .. } | Outcome::Halt { .. }))
+    }
+
     /// Runs one job, and tells what it took.
     pub async fn measure_one(&mut self, next: &NextBlock, job: Job) -> Result<Measured, SimulatorError> {
         self.measure(next, &[job]).await?.pop().ok_or(SimulatorError::NothingToRun)

@@ -14,12 +14,11 @@ use super::{
 use crate::{
     book::{BookError, UNDO_DEPTH},
     engine::Policy,
-    simulator::{Job, Simulator, SimulatorError},
+    simulator::{Simulator, SimulatorError},
 };
 use alloy::primitives::{Address, B256, U256, keccak256, map::HashMap};
 use errand_bindings::IChugSplashManager::Status;
 use errand_journal::{Batch as Records, IntentId, Journal};
-use errand_sim::Outcome;
 use errand_types::{BlockDelta, BlockHead, CallSpec, WorkId};
 use flights::Flight;
 use serde::Serialize;
@@ -419,8 +418,7 @@ impl Bundles {
             }
             let gas_price = u128::from(next.base_fee) + policy.tip;
             let call = CallSpec { gas_price, ..call.clone() };
-            let run = simulator.run_one(next, Job::Transactions(vec![call])).await?;
-            if matches!(run.outcome, Outcome::Revert { .. } | Outcome::Halt { .. }) {
+            if simulator.fails(next, vec![call]).await? {
                 failing.push(*intent);
             }
         }

@@ -1,6 +1,6 @@
 //! What is sent, and what became of it.
 
-use super::Session;
+use super::{Session, now};
 use crate::{
     batch::Batch,
     engine::Decision,
@@ -25,11 +25,13 @@ impl Session<'_> {
                 sent.push(report(None));
                 continue;
             };
-            match submitter.submit(self.request(&batch, &decision.turn)).await {
+            let request = self.request(&batch, &decision.turn);
+            let highest = request.max_gas_price;
+            match submitter.submit(request).await {
                 Ok(submitted) => {
                     tracing::info!(requests = %errand_types::listed(&batch.ids), tx = %submitted.tx_hash, nonce = submitted.nonce, "sent");
                     sent.push(report(Some(submitted.tx_hash)));
-                    self.engine.flights().opened(submitted.intent, batch.ids, batch.call);
+                    self.engine.flights().opened(submitted.intent, batch.ids, batch.call, highest);
                 }
                 // The rest of the batch is planned again with the next block.
                 Err(SubmitError::Journal(JournalError::WorkTaken { work, holder })) => {
@@ -47,6 +49,36 @@ impl Session<'_> {
             }
         }
         Ok(sent)
+    }
+
+    /// Cancels what is under way and would fail: that costs 21,000 gas, and a failure whatever its targets burn.
+    pub(super) async fn give_up_failing(&mut self, mined: &mut Vec<MinedReport>) -> Result<(), KeeperError> {
+        if self.lasting.submitter.is_none() || self.lasting.disk_is_full {
+            return Ok(());
+        }
+        for intent in self.engine.failing(now()).await? {
+            if self.engine.flights().given_up(intent) {
+                tracing::info!(%intent, "would fail now: it is cancelled");
+            }
+            self.cancel(intent, mined).await?;
+        }
+        Ok(())
+    }
+
+    /// Cancels a transaction, and reads what became of it meanwhile.
+    pub(super) async fn cancel(
+        &mut self,
+        intent: IntentId,
+        mined: &mut Vec<MinedReport>,
+    ) -> Result<(), KeeperError> {
+        let Some(submitter) = self.lasting.submitter.clone() else { return Ok(()) };
+        match submitter.cancel(intent).await {
+            Ok(events) => mined.extend(self.take_events(&submitter, &events).await?),
+            Err(SubmitError::Journal(JournalError::DiskFull)) => self.no_space(),
+            Err(error @ (SubmitError::Journal(_) | SubmitError::Stopped)) => return Err(error.into()),
+            Err(error) => tracing::warn!(%error, "not cancelled"),
+        }
+        Ok(())
     }
 
     /// The transaction for a batch: gone when the turn is, and replaced as long as the tip leaves the profit alone.
@@ -99,6 +131,11 @@ impl Session<'_> {
                 Update::Cancelled { receipt } => {
                     mined.push(report(receipt));
                     self.lost(event.intent, receipt);
+                    if self.engine.flights().is_given_up(event.intent) {
+                        for id in requests {
+                            self.engine.failed_on_chain(id, receipt.block_number.unwrap_or_default());
+                        }
+                    }
                 }
                 Update::Reorged { .. } => {
                     self.lasting.losses.forget(event.intent);

@@ -40,12 +40,7 @@ impl Session<'_> {
         }
         let Some(submitter) = self.lasting.submitter.clone() else { return Ok(decided.reports) };
         for intent in std::mem::take(&mut decided.cancels) {
-            match submitter.cancel(intent).await {
-                Ok(events) => mined.extend(self.take_events(&submitter, &events).await?),
-                Err(SubmitError::Journal(JournalError::DiskFull)) => self.no_space(),
-                Err(error @ (SubmitError::Journal(_) | SubmitError::Stopped)) => return Err(error.into()),
-                Err(error) => tracing::warn!(%error, "not cancelled"),
-            }
+            self.cancel(intent, mined).await?;
         }
         for plan in std::mem::take(&mut decided.plans) {
             if plan.step == Step::Claim && !self.would_be_first(&plan).await {

@@ -71,17 +71,13 @@ impl Stage {
         let contracts = Contracts::of(&deployment).unwrap();
         // STOP
         anvil.set_code(ALWAYS, "0x00".parse().unwrap()).await.unwrap();
-        // calldatasize == 32 ? sstore(0, calldataload(0)) : sload(0) ? stop : revert("")
-        // 36 6020 14 6010 57 | 5f 54 600e 57 5f 5f fd 00?? laid out below
+        // calldatasize == 32 ? sstore(0, calldataload(0)) : sload(0) ? stop : revert
         anvil
-            .set_code(
-                SWITCH,
-                "0x366020146012575f5415600d57005b5f5ffd5b5f355f55 00".replace(' ', "").parse().unwrap(),
-            )
+            .set_code(SWITCH, "0x366020146012575f5415600e57005b5f5ffd5b5f355f5500".parse().unwrap())
             .await
             .unwrap();
-        // sload(0) <= timestamp ? stop : revert
-        anvil.set_code(TIMER, "0x425f541160085700 5b5f5ffd".replace(' ', "").parse().unwrap()).await.unwrap();
+        // sload(0) > timestamp ? revert : stop
+        anvil.set_code(TIMER, "0x425f5411600857005b5f5ffd".parse().unwrap()).await.unwrap();
         Self { anvil, fixture, contracts, endpoint }
     }
 

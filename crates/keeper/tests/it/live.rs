@@ -1,6 +1,6 @@
 //! What a keeper does from block to block.
 
-use crate::common::{ALWAYS, SWITCH, Stage, TIMER, until};
+use crate::common::{ALWAYS, Running, SWITCH, Stage, TIMER, until};
 use alloy::{
     primitives::{U256, address},
     providers::Provider,
@@ -198,6 +198,40 @@ async fn an_execution_that_a_reorg_takes_back_is_made_again() {
     stage.mine_and_see(&keeper, 3).await;
     keeper.stop().await;
     assert_eq!(stage.executed().await, [request.id.0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_reorg_makes_fail_is_taken_back() {
+    let stage = Stage::set().await;
+    let folder = tempdir().unwrap();
+    let request = stage.register(SWITCH).await;
+    stage.anvil.mine(3).await.unwrap();
+    let keeper = stage.keeper(1, folder.path());
+    stage.seen_by(&keeper).await;
+    stage.anvil.set_automine(false).await.unwrap();
+    stage.submit_slot(SWITCH, 1).await;
+    stage.anvil.mine(1).await.unwrap();
+    let report = keeper.told("it is sent", |report| !report.sent.is_empty()).await;
+    let sent = report.sent[0].tx.unwrap();
+    // The block that set the switch is gone, and what was sent still waits.
+    stage.anvil.reorg(1).await.unwrap();
+    stage.seen_by(&keeper).await;
+    let mined = |keeper: &Running| keeper.reports().into_iter().flat_map(|report| report.mined).next();
+    until("it is cancelled", || async {
+        stage.mine_and_see(&keeper, 1).await;
+        mined(&keeper).is_some()
+    })
+    .await;
+    let cancellation = mined(&keeper).unwrap();
+    assert!(cancellation.success && cancellation.tx != sent, "{cancellation:?}");
+    assert_eq!(cancellation.gas_used, 21_000);
+    assert!(stage.executed().await.is_empty());
+
+    // After a pause it is tried again.
+    stage.submit_slot(SWITCH, 1).await;
+    stage.mine_and_see(&keeper, 8).await;
+    assert_eq!(stage.executed().await, [request.id.0]);
+    keeper.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -300,6 +300,14 @@ impl Engine {
         tracing::warn!(request = %id, until, "failed on chain although it simulated well; left alone until then");
     }
 
+    /// Requests whose execution was cancelled because it would have failed: what changes its mind costs gas each time.
+    pub fn cancelled(&mut self, ids: &[RequestId], block: u64) {
+        for id in ids.iter().filter(|id| self.book.get(**id).is_some()) {
+            let until = self.quarantine.failed(*id, block);
+            tracing::info!(request = %id, until, "cancelled, as it would have failed; left alone until then");
+        }
+    }
+
     /// Checks what may have changed and, when it is the executor's turn, plans what to send. `skip_plan`: only the
     /// checks are worth making, because a newer head is known or nothing may be sent.
     ///

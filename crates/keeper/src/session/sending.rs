@@ -132,9 +132,7 @@ impl Session<'_> {
                     mined.push(report(receipt));
                     self.lost(event.intent, receipt);
                     if self.engine.flights().is_given_up(event.intent) {
-                        for id in requests {
-                            self.engine.failed_on_chain(id, receipt.block_number.unwrap_or_default());
-                        }
+                        self.engine.cancelled(&requests, receipt.block_number.unwrap_or_default());
                     }
                 }
                 Update::Reorged { .. } => {

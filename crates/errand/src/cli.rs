@@ -1,7 +1,8 @@
 //! The command line: what is common to all commands, and which commands there are.
 
-use crate::{amount::GasPrice, commands, keys::KeyArgs, output::Format};
+use crate::{commands, keys::KeyArgs, output::Format};
 use clap::{Args, Parser, Subcommand, builder::BoolishValueParser};
+use errand_types::GasPrice;
 use eyre::Result;
 use std::path::PathBuf;
 

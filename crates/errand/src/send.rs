@@ -2,7 +2,7 @@
 
 use crate::{
     abi::call_or_bytes_text,
-    amount::{GasPrice, eth_text, gas_price_text},
+    amount::{eth_text, gas_price_text},
     cli::Signing,
     output::{Progress, note, pairs},
     problem::Problem,
@@ -22,6 +22,7 @@ use alloy::{
 };
 use errand_journal::{Identity, Journal};
 use errand_submit::{Builder, Outcome, SubmitConfig, SubmitError, Submitter, TxRequest, send_and_wait};
+use errand_types::GasPrice;
 use eyre::{Result, WrapErr};
 use serde::Serialize;
 use std::{

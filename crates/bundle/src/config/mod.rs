@@ -1,7 +1,6 @@
 //! `upgrade.toml`: what a project wants deployed, written and called, and what it may cost. The format is described in
 //! `docs/upgrade-toml.md`. Reading it needs nothing else; what its names mean is found out by [`crate::project`].
 
-mod amount;
 mod contract;
 mod error;
 pub(crate) mod reader;

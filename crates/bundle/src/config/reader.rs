@@ -1,10 +1,8 @@
 //! Tables of `upgrade.toml`, read key by key: every value knows its place, and a key that nobody asked for is an error.
 
-use super::{
-    amount,
-    error::{ConfigError, Place, Problem},
-};
+use super::error::{ConfigError, Place, Problem};
 use alloy::primitives::{Address, B256, Bytes, U256};
+use errand_types::{AmountError, Eth};
 use std::{fmt::Display, str::FromStr};
 use toml::{
     Spanned,
@@ -121,7 +119,11 @@ impl Value {
     /// Wei, written with a unit.
     pub(crate) fn amount(&self) -> Result<U256, ConfigError> {
         match &self.data {
-            Data::Text(text) => amount::parse(text).map_err(|problem| self.error(problem)),
+            Data::Text(text) => match text.parse() {
+                Ok(Eth(wei)) => Ok(wei),
+                Err(AmountError::NoEthUnit(value)) => Err(self.error(Problem::AmountWithoutUnit { value })),
+                Err(error) => Err(self.bad("amount", error)),
+            },
             Data::Integer(text) => Err(self.error(Problem::AmountWithoutUnit { value: text.clone() })),
             _ => Err(self.wrong_type("an amount")),
         }

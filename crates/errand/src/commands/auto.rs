@@ -1,7 +1,7 @@
 //! `errand auto`: the AUTO that pays for executions.
 
 use crate::{
-    amount::{AutoOrMax, auto_text, eth_text},
+    amount::{auto_text, eth_text},
     cli::{Global, Signing},
     commands::{sent_json, sent_text},
     keys::KeyArgs,
@@ -12,6 +12,7 @@ use crate::{
 use alloy::primitives::{Address, U256};
 use clap::{Args, Subcommand};
 use errand_bindings::IAutoToken;
+use errand_types::AutoOrMax;
 use eyre::Result;
 use serde_json::json;
 

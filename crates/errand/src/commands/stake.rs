@@ -1,7 +1,7 @@
 //! `errand stake`: the right to execute, by stake.
 
 use crate::{
-    amount::{Auto, auto_text},
+    amount::auto_text,
     cli::{Global, Signing},
     commands::{duration_text, sent_json, sent_text},
     keys::KeyArgs,
@@ -17,6 +17,7 @@ use alloy::{
 };
 use clap::{Args, Subcommand};
 use errand_bindings::{IAutoToken, IStakeManager, IStakeManager::IStakeManagerInstance};
+use errand_types::Auto;
 use eyre::Result;
 use serde_json::json;
 

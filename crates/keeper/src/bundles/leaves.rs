@@ -4,6 +4,7 @@
 use super::bound::plain_header;
 use super::{
     book::{BundleBook, Entry},
+    fetch::fetch,
     sync,
 };
 use crate::sync::off_thread;
@@ -17,7 +18,6 @@ use errand_bundle::{
 };
 use errand_journal::{Batch, Journal};
 use std::{
-    path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -25,20 +25,13 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    io::AsyncReadExt,
     sync::Notify,
     task::{AbortHandle, JoinSet},
 };
-use url::Url;
 
-/// The most time for one answer, and for connecting.
-const ANSWER_LIMIT: Duration = Duration::from_secs(60);
-const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// Pauses between attempts: the first one, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
-/// Redirections that are followed.
-const REDIRECTS: usize = 3;
 /// Files that are read at once.
 const AT_ONCE: usize = 16;
 /// Committed gas for each byte of a file: a byte of an action costs at least 4 gas, and is written as two digits.
@@ -175,8 +168,7 @@ impl Library {
             let told = contents.clone();
             let attempt = || async {
                 let _slot = slots.acquire().await;
-                let limited = tokio::time::timeout(ANSWER_LIMIT, get(&entry.header.uri, most(&entry))).await;
-                let bytes = limited.map_err(|_| format!("no answer within {ANSWER_LIMIT:?}"))??;
+                let bytes = fetch(&entry.header.uri, most(&entry)).await?;
                 let header = entry.header.clone();
                 // A large file takes a while.
                 let read = tokio::task::spawn_blocking(move || {
@@ -229,52 +221,4 @@ fn most(entry: &Entry) -> usize {
     usize::try_from((gas / GAS_PER_BYTE).saturating_add(SMALL_FILE))
         .unwrap_or(usize::MAX)
         .min(DEFAULT_MAX_BYTES)
-}
-
-/// Reads what is at `uri`: http(s), `file://`, or the path of a file.
-async fn get(uri: &str, most: usize) -> Result<Vec<u8>, String> {
-    match Url::parse(uri) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") => get_url(url, most).await,
-        Ok(url) if url.scheme() == "file" => {
-            get_file(url.to_file_path().map_err(|()| "the file's address is no path")?, most).await
-        }
-        Ok(url) => Err(format!("addresses with `{}:` are not known", url.scheme())),
-        Err(_) => get_file(PathBuf::from(uri), most).await,
-    }
-}
-
-async fn get_url(url: Url, most: usize) -> Result<Vec<u8>, String> {
-    let text = |error: reqwest::Error| error.without_url().to_string();
-    let client = reqwest::Client::builder()
-        .connect_timeout(CONNECT_LIMIT)
-        .timeout(ANSWER_LIMIT)
-        .redirect(reqwest::redirect::Policy::limited(REDIRECTS))
-        .build()
-        .map_err(text)?;
-    let mut answer = client.get(url).send().await.and_then(|a| a.error_for_status()).map_err(text)?;
-    let mut bytes = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(text)? {
-        if bytes.len() + chunk.len() > most {
-            return Err(too_large(most));
-        }
-        bytes.extend_from_slice(&chunk);
-    }
-    Ok(bytes)
-}
-
-async fn get_file(path: PathBuf, most: usize) -> Result<Vec<u8>, String> {
-    let text = |error: std::io::Error| error.to_string();
-    // What is no plain file might never end, or block.
-    let about = tokio::fs::metadata(&path).await.map_err(text)?;
-    if !about.is_file() {
-        return Err("there is no plain file".to_owned());
-    }
-    let file = tokio::fs::File::open(&path).await.map_err(text)?;
-    let mut bytes = Vec::new();
-    file.take(most as u64 + 1).read_to_end(&mut bytes).await.map_err(text)?;
-    if bytes.len() > most { Err(too_large(most)) } else { Ok(bytes) }
-}
-
-fn too_large(most: usize) -> String {
-    format!("the file has more than {most} bytes, which its committed gas does not pay for")
 }

@@ -1,7 +1,7 @@
 //! What an operator asks of bundles, and how they are shown.
 
 use crate::{
-    amount::{Eth, eth_text},
+    amount::eth_text,
     output::table,
     preview::simulator,
     session::{Session, rpc_problem},
@@ -18,6 +18,7 @@ use errand_keeper::{
     },
 };
 use errand_sim::Fork;
+use errand_types::Eth;
 use eyre::{Result, WrapErr};
 use std::time::Duration;
 

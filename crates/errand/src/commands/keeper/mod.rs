@@ -7,15 +7,13 @@ mod run;
 
 pub(crate) use run::Run;
 
-use crate::{
-    amount::{Auto, Eth, GasPrice},
-    cli::Global,
-};
+use crate::cli::Global;
 use alloy::primitives::Address;
 use check::Check;
 use clap::{Args, Subcommand};
 use errand_keeper::{AutoValue, Policy, ProfitRule};
 use errand_sim::Fork;
+use errand_types::{Auto, Eth, GasPrice};
 use eyre::Result;
 use std::str::FromStr;
 

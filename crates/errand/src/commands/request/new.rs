@@ -3,7 +3,7 @@
 use super::warnings::{auto_warning, misgivings};
 use crate::{
     abi::call_or_bytes_text,
-    amount::{Eth, auto_text, eth_text, gas_price_text},
+    amount::{auto_text, eth_text, gas_price_text},
     calldata::{encode_call, input_kind},
     cli::{Global, Signing},
     commands::{auto::AutoFunds, sent_text},
@@ -23,7 +23,7 @@ use clap::{Args, ValueEnum, builder::BoolishValueParser};
 use errand_bindings::IRegistry::{self, HashedReqAdded};
 use errand_keeper::{Outstanding, Terms, pricing};
 use errand_sim::Fork;
-use errand_types::{NextBlock, RequestId};
+use errand_types::{Eth, NextBlock, RequestId};
 use eyre::{Result, WrapErr, eyre};
 use serde_json::{Value, json};
 

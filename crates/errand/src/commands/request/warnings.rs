@@ -1,11 +1,12 @@
 //! What there is to say against a Request before it is registered.
 
 use crate::{
-    amount::{Auto, auto_text},
+    amount::auto_text,
     commands::auto::AutoFunds,
     preview::{Execution, Glimpse},
 };
 use alloy::primitives::U256;
+use errand_types::Auto;
 
 /// What AUTO is missing for the fee, and the command that mends it.
 pub(super) fn auto_warning(funds: AutoFunds, fee: U256) -> Option<String> {

@@ -2,23 +2,18 @@
 
 use super::project::Proposal;
 use crate::problem::Problem;
-use alloy::{primitives::B256, transports::http::reqwest};
+use alloy::primitives::B256;
 use errand_bundle::{
     file::{self, DEFAULT_MAX_BYTES, Published},
     header::Totals,
 };
-use errand_keeper::bundles::bound::plain_header;
+use errand_keeper::bundles::{bound::plain_header, fetch};
 use eyre::Result;
 use std::{
     fs::{self, File},
     io::Read,
-    path::{Path, PathBuf},
-    time::Duration,
+    path::Path,
 };
-use url::Url;
-
-/// How long a server may take.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Where a file comes from, and so what to do when it is missing or another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,43 +108,14 @@ fn other(proposed: B256, found: B256) -> eyre::Report {
 /// Reads what is at `uri`: http(s), `file://` or the path of a file.
 async fn read_uri(uri: &str) -> Result<Published> {
     // A stranger's text: quoted, so that it controls no terminal.
-    let problem = |why: String| {
-        Problem::new(format!("the actions cannot be read from {uri:?}: {why}"))
-            .hint("give the file with --bundle FILE")
-    };
+    let problem = |why: String| Problem::new(format!("the actions cannot be read from {uri:?}: {why}"));
     if uri.is_empty() {
         return Err(Problem::new("the proposal does not say where its actions are published")
             .hint("give the file with --bundle FILE")
             .into());
     }
-    let url = match Url::parse(uri) {
-        Ok(url) => url,
-        Err(_) => return read_file(&PathBuf::from(uri), Origin::Published),
-    };
-    match url.scheme() {
-        "file" => {
-            let path = url.to_file_path().map_err(|()| problem("it is no path".to_owned()))?;
-            read_file(&path, Origin::Published)
-        }
-        "http" | "https" => {
-            let bytes = download(url).await.map_err(problem)?;
-            file::read(&bytes, DEFAULT_MAX_BYTES)
-                .map_err(|error| problem(error.to_string()).hint(Origin::Published.changed()).into())
-        }
-        scheme => Err(problem(format!("addresses with `{scheme}:` are not known")).into()),
-    }
-}
-
-async fn download(url: Url) -> Result<Vec<u8>, String> {
-    let text = |error: reqwest::Error| error.without_url().to_string();
-    let client = reqwest::Client::builder().timeout(PATIENCE).build().map_err(text)?;
-    let mut answer = client.get(url).send().await.and_then(|a| a.error_for_status()).map_err(text)?;
-    let mut bytes = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(text)? {
-        if bytes.len().saturating_add(chunk.len()) > DEFAULT_MAX_BYTES {
-            return Err(format!("it has more than {DEFAULT_MAX_BYTES} bytes"));
-        }
-        bytes.extend_from_slice(&chunk);
-    }
-    Ok(bytes)
+    let bytes = fetch(uri, DEFAULT_MAX_BYTES).await;
+    let bytes = bytes.map_err(|why| problem(why).hint(Origin::Published.missing()))?;
+    file::read(&bytes, DEFAULT_MAX_BYTES)
+        .map_err(|error| problem(error.to_string()).hint(Origin::Published.changed()).into())
 }

@@ -5,7 +5,7 @@ use super::{
     project::{Project, is_over},
 };
 use crate::{
-    amount::{Eth, eth_text},
+    amount::eth_text,
     calldata::address,
     cli::Global,
     commands::duration_text,
@@ -21,6 +21,7 @@ use errand_bindings::{
     IProjectActor,
 };
 use errand_keeper::bundles::bound::status_name;
+use errand_types::Eth;
 use eyre::Result;
 
 /// An owner's command about the bundle that is active.

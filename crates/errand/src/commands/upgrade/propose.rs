@@ -7,7 +7,7 @@ use super::{
     terms::{Money, header_json, header_text, require_budget, warn_of_strangers},
 };
 use crate::{
-    amount::{Eth, eth_text},
+    amount::eth_text,
     cli::Global,
     commands::sent_text,
     output::{note, pairs, warn},
@@ -20,6 +20,7 @@ use clap::{ArgGroup, Args};
 use errand_bindings::IChugSplashManager::{self, Status};
 use errand_bundle::{file::Published, header::check_deploy_targets};
 use errand_keeper::bundles::bound::{bound_header, status_name};
+use errand_types::Eth;
 use eyre::Result;
 use serde_json::json;
 use std::path::PathBuf;

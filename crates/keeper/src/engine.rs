@@ -290,8 +290,7 @@ impl Engine {
         };
         let until = self.quarantine.failed(id, block);
         let (target, inserts) = (entry.request.target, entry.request.insertFeeAmount);
-        if inserts {
-            self.quarantine.fee_failed(target, block);
+        if inserts && self.quarantine.fee_failed(target, block) {
             // Less is asked for from now on.
             let alike =
                 |entry: &&Outstanding| entry.request.insertFeeAmount && entry.request.target == target;
@@ -303,7 +302,7 @@ impl Engine {
     /// Requests whose execution was cancelled because it would have failed: what changes its mind costs gas each time.
     pub fn cancelled(&mut self, ids: &[RequestId], block: u64) {
         for id in ids.iter().filter(|id| self.book.get(**id).is_some()) {
-            let until = self.quarantine.failed(*id, block);
+            let until = self.quarantine.cancelled(*id, block);
             tracing::info!(request = %id, until, "cancelled, as it would have failed; left alone until then");
         }
     }
@@ -334,11 +333,18 @@ impl Engine {
         Ok(decision)
     }
 
-    /// What was sent and would fail in the next block.
+    /// What was sent and is better cancelled: it would fail in the next block.
     pub async fn failing(&mut self, now: u64) -> Result<Vec<IntentId>, EngineError> {
+        // Where it is not known how far apart blocks are, a timer of the next one would seem too early.
+        if self.heads.len() <= FEW_HEADS {
+            return Ok(Vec::new());
+        }
         let next = self.next_block(now);
-        let gas_price = self.gas_price(&next);
-        Ok(self.flights.failing(&mut self.simulator, &next, gas_price).await?)
+        let failing = self.flights.failing(&mut self.simulator, &next, self.policy.tip).await?;
+        if let Some(trouble) = self.simulator.take_trouble() {
+            tracing::warn!(error = %trouble, "of what is under way it cannot be read now whether it would fail");
+        }
+        Ok(failing)
     }
 
     async fn look(&mut self, next: &NextBlock, skip_plan: bool) -> Result<Decision, EngineError> {

@@ -1,7 +1,8 @@
 //! What was sent and is not settled: which Requests it holds, and what of it will still change the state.
 
 use crate::simulator::{Simulator, SimulatorError};
-use alloy::primitives::map::HashMap;
+use alloy::{primitives::map::HashMap, sol_types::SolError};
+use errand_bindings::IRegistry;
 use errand_journal::IntentId;
 use errand_types::{CallSpec, NextBlock, RequestId};
 use std::collections::BTreeMap;
@@ -15,8 +16,10 @@ struct Flight {
     max_gas_price: u128,
     /// As far as is known its nonce is unused.
     is_pending: bool,
-    /// It was to be cancelled, because it would fail.
+    /// It is being cancelled, because it would fail.
     is_given_up: bool,
+    /// Whether it would because none of its Requests succeeds, and not because of what is around them.
+    is_by_requests: bool,
 }
 
 /// The account's transactions that are not settled. A Request in one of them is nobody else's.
@@ -31,7 +34,8 @@ impl Flights {
     /// A transaction was recorded, with what it executes, what it does, and the most that it offers, in wei per gas.
     pub fn opened(&mut self, intent: IntentId, ids: Vec<RequestId>, call: CallSpec, max_gas_price: u128) {
         self.hold(intent, ids.iter().copied());
-        let flight = Flight { ids, call, max_gas_price, is_pending: true, is_given_up: false };
+        let (is_given_up, is_by_requests) = (false, false);
+        let flight = Flight { ids, call, max_gas_price, is_pending: true, is_given_up, is_by_requests };
         self.flights.insert(intent, flight);
     }
 
@@ -91,37 +95,51 @@ impl Flights {
     }
 
     /// What was sent and would fail in the next block: somebody else was first, or what made it succeed is gone, as
-    /// after a reorg.
+    /// after a reorg. And what was given up, as long as it is not mined.
     pub async fn failing(
-        &self,
+        &mut self,
         simulator: &mut Simulator,
         next: &NextBlock,
-        gas_price: u128,
+        tip: u128,
     ) -> Result<Vec<IntentId>, SimulatorError> {
-        let is_due = |flight: &Flight| flight.is_pending && u128::from(next.base_fee) <= flight.max_gas_price;
         let (mut before, mut failing) = (Vec::new(), Vec::new());
-        for (intent, flight) in self.flights.iter().filter(|(_, flight)| is_due(flight)) {
-            let call = CallSpec { gas_price, ..flight.call.clone() };
-            before.push(call.clone());
-            // What fails alone may need what comes before it.
-            let fails = simulator.fails(next, vec![call]).await?
-                && (before.len() == 1 || simulator.fails(next, before.clone()).await?);
-            if fails {
-                before.pop();
+        for (intent, flight) in self.flights.iter_mut().filter(|(_, flight)| flight.is_pending) {
+            if flight.is_given_up {
                 failing.push(*intent);
+                continue;
+            }
+            let base_fee = u128::from(next.base_fee);
+            let gas_price = (base_fee + tip).min(flight.max_gas_price);
+            if gas_price < base_fee {
+                continue; // it is not mined, and costs nothing
+            }
+            let call = CallSpec { gas_price, ..flight.call.clone() };
+            // What fails alone may need what comes before it.
+            let failure = match simulator.failure(next, &[], &call).await? {
+                Some(_) if !before.is_empty() => simulator.failure(next, &before, &call).await?,
+                alone => alone,
+            };
+            match failure {
+                Some(reason) => {
+                    flight.is_by_requests = IRegistry::NoneSucceeded::abi_decode(&reason).is_ok();
+                    failing.push(*intent);
+                }
+                None => before.push(call),
             }
         }
         Ok(failing)
     }
 
-    /// An intent's transaction is to be cancelled, because it would fail. Returns whether that is new.
-    pub fn given_up(&mut self, intent: IntentId) -> bool {
-        self.flights.get_mut(&intent).is_some_and(|flight| !std::mem::replace(&mut flight.is_given_up, true))
+    /// An intent's transaction is being cancelled, because it would fail.
+    pub fn given_up(&mut self, intent: IntentId) {
+        if let Some(flight) = self.flights.get_mut(&intent) {
+            flight.is_given_up = true;
+        }
     }
 
-    /// Whether an intent's transaction was to be cancelled because it would fail.
-    pub fn is_given_up(&self, intent: IntentId) -> bool {
-        self.flights.get(&intent).is_some_and(|flight| flight.is_given_up)
+    /// Whether an intent's transaction was given up because of its Requests: none of them would have succeeded.
+    pub fn was_vain(&self, intent: IntentId) -> bool {
+        self.flights.get(&intent).is_some_and(|flight| flight.is_given_up && flight.is_by_requests)
     }
 
     /// The Requests in what was sent and is not mined.

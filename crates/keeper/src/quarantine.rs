@@ -19,10 +19,24 @@ const MAX_DOUBLINGS: u32 = 11;
 const FEE_MEMORY: u64 = 7_200;
 
 /// One Request's failures, or those of the inserted fees of a target's.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Failures {
     count: u32,
     until: u64,
+    /// What was cancelled because it would have failed: it makes the pause longer, and says nothing of fees.
+    #[serde(default)]
+    cancelled: u32,
+    /// The last block that counted.
+    #[serde(default)]
+    block: u64,
+}
+
+impl Failures {
+    fn pause(&mut self, block: u64) -> u64 {
+        self.until = block + (FIRST_PAUSE << (self.count + self.cancelled).min(MAX_DOUBLINGS));
+        self.block = block;
+        self.until
+    }
 }
 
 /// Requests that failed on chain, and until which block they are left alone.
@@ -82,18 +96,33 @@ impl Quarantine {
 
     /// A Request failed on chain in `block`. Returns the block from which it may be tried again.
     pub fn failed(&mut self, id: RequestId, block: u64) -> u64 {
-        let failures = self.failures.entry(id).or_insert(Failures { count: 0, until: 0 });
-        failures.until = block + (FIRST_PAUSE << failures.count.min(MAX_DOUBLINGS));
+        let failures = self.failures.entry(id).or_default();
+        let until = failures.pause(block);
         failures.count += 1;
         self.unsaved.insert(id);
-        failures.until
+        until
     }
 
-    /// A Request of `target` with an inserted fee failed on chain in `block`.
-    pub fn fee_failed(&mut self, target: Address, block: u64) {
-        let failures = self.fees.entry(target).or_insert(Failures { count: 0, until: 0 });
-        failures.until = block + FEE_MEMORY;
+    /// A Request's execution was cancelled in `block`, because it would have failed. Returns the block from which it
+    /// may be tried again.
+    pub fn cancelled(&mut self, id: RequestId, block: u64) -> u64 {
+        let failures = self.failures.entry(id).or_default();
+        let until = failures.pause(block);
+        failures.cancelled += 1;
+        self.unsaved.insert(id);
+        until
+    }
+
+    /// A Request of `target` with an inserted fee failed on chain in `block`. Returns whether that counts: however
+    /// many fail in a block, it is one trade that made them.
+    pub fn fee_failed(&mut self, target: Address, block: u64) -> bool {
+        let failures = self.fees.entry(target).or_default();
+        if failures.count > 0 && failures.block == block {
+            return false;
+        }
+        (failures.until, failures.block) = (block + FEE_MEMORY, block);
         failures.count += 1;
+        true
     }
 
     /// Forgets what does not count any more in `block`.
@@ -152,6 +181,17 @@ mod tests {
     }
 
     #[test]
+    fn what_was_cancelled_waits_longer_too_and_asks_no_less() {
+        let mut quarantine = Quarantine::default();
+        let id = RequestId(1);
+        assert_eq!(quarantine.cancelled(id, 100), 104);
+        assert_eq!(quarantine.cancelled(id, 104), 112);
+        assert_eq!(quarantine.failures(id), 0);
+        assert_eq!(quarantine.failed(id, 112), 128);
+        assert_eq!(quarantine.failures(id), 1);
+    }
+
+    #[test]
     fn a_restart_does_not_forget() {
         let identity = errand_journal::Identity {
             chain_id: 1,
@@ -185,8 +225,9 @@ mod tests {
     fn a_fee_that_failed_is_remembered_for_its_target_for_a_day() {
         let mut quarantine = Quarantine::default();
         let (target, other) = (Address::repeat_byte(1), Address::repeat_byte(2));
-        quarantine.fee_failed(target, 100);
-        quarantine.fee_failed(target, 200);
+        assert!(quarantine.fee_failed(target, 100));
+        assert!(!quarantine.fee_failed(target, 100), "once in a block");
+        assert!(quarantine.fee_failed(target, 200));
         assert_eq!((quarantine.fee_failures(target), quarantine.fee_failures(other)), (2, 0));
         quarantine.expire(200 + FEE_MEMORY - 1);
         assert_eq!(quarantine.fee_failures(target), 2);

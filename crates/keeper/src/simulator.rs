@@ -2,14 +2,14 @@
 
 use alloy::{
     eips::BlockNumberOrTag,
-    primitives::{Address, U256},
+    primitives::{Address, Bytes, U256},
     rpc::types::Block,
     sol_types::SolCall,
 };
 use errand_chain::{LoadError, StateLoader, Tracked};
 use errand_sim::{
-    Act, BaseFeeRule, Changes, InsertError, Mirror, NotTheNextBlock, Outcome, Played, ReadSet, Run, Runner,
-    SimConfig, Stage, UndoError, Unknown,
+    Act, BaseFeeRule, Changes, EnvSeen, InsertError, Mirror, NotTheNextBlock, Outcome, Played, ReadSet, Run,
+    Runner, SimConfig, Stage, UndoError, Unknown,
 };
 use errand_types::{BlockHead, CallSpec, NextBlock, Slot, StateKeys, WriteSet};
 use std::collections::BTreeSet;
@@ -201,10 +201,24 @@ impl Simulator {
         Ok(self.measure_one(next, job).await?.run)
     }
 
-    /// Whether the last of these transactions, one after the other, reverts. What cannot be known does not count.
-    pub async fn fails(&mut self, next: &NextBlock, calls: Vec<CallSpec>) -> Result<bool, SimulatorError> {
-        let run = self.run_one(next, Job::Transactions(calls)).await?;
-        Ok(matches!(run.outcome, Outcome::Revert { .. } | Outcome::Halt { .. }))
+    /// The revert data of a transaction under way, after those `before` it, where it would fail in the next block.
+    /// `None` where it would not, or nobody can know.
+    pub async fn failure(
+        &mut self,
+        next: &NextBlock,
+        before: &[CallSpec],
+        call: &CallSpec,
+    ) -> Result<Option<Bytes>, SimulatorError> {
+        let job = Job::Transactions([before, std::slice::from_ref(call)].concat());
+        let run = self.run_one(next, job).await?;
+        if run.reads.env().intersects(EnvSeen::UNFORESEEABLE) {
+            return Ok(None);
+        }
+        Ok(match run.outcome {
+            Outcome::Revert { output, .. } => Some(output),
+            Outcome::Halt { .. } => Some(Bytes::new()),
+            _ => None,
+        })
     }
 
     /// Runs one job, and tells what it took.

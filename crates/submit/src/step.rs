@@ -239,6 +239,10 @@ impl Actor {
             Some(known) => Some(known.hash),
             None => self.node.block_hash(was.block.number).await?,
         };
+        // A node that does not have a block of the past does not say that it is gone.
+        if hash.is_none() && was.block.number <= head {
+            return Ok(());
+        }
         if hash == Some(was.block.hash) {
             // What was recorded of it is as good as the receipt.
             return self.settle_if_deep(nonce).await;

@@ -5,6 +5,7 @@ use crate::{
     event::CancelReason, node::Node,
 };
 use alloy::{
+    eips::BlockId,
     network::{Ethereum, EthereumWallet, NetworkWallet},
     primitives::Address,
     providers::DynProvider,
@@ -154,7 +155,11 @@ async fn bump(actor: &mut Actor, id: IntentId) -> Result<Vec<Event>, SubmitError
 
 async fn cancel(actor: &mut Actor, id: IntentId) -> Result<Vec<Event>, SubmitError> {
     let nonce = actor.nonce_of(id)?;
-    actor.cancel(nonce, CancelReason::Asked).await?;
+    // What is mined cannot be cancelled, though its receipt may be late; and after a reorg the cancellation would be
+    // what is sent again.
+    if actor.node.used_nonces(actor.account, BlockId::latest()).await? <= nonce {
+        actor.cancel(nonce, CancelReason::Asked).await?;
+    }
     Ok(std::mem::take(&mut actor.events))
 }
 

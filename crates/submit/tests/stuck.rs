@@ -107,6 +107,18 @@ async fn a_stuck_cancellation_is_replaced_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_mined_already_is_not_cancelled() {
+    let bed = Bed::new().await;
+    let submitter = bed.start().await;
+    let sent = submitter.submit(count(1)).await.unwrap();
+    // It is not told of the block yet.
+    bed.anvil.mine(1).await.unwrap();
+    assert!(submitter.cancel(sent.intent).await.unwrap().is_empty());
+    assert_eq!(submitter.in_flight().await.unwrap()[0].attempts.len(), 1, "no cancellation is signed");
+    assert_eq!(names(&bed.mine(&submitter).await), ["mined"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cancellation_that_is_asked_for_at_every_head_is_replaced_all_the_same() {
     let bed = Bed::new().await;
     let submitter = bed.start().await;

@@ -121,6 +121,15 @@ impl Facts {
         !self.owed.is_zero() || self.lock.as_ref().is_some_and(|lock| lock.is_of(executor))
     }
 
+    /// What `executor` can take out of it, in wei.
+    pub fn owed_to(&self, executor: Address) -> U256 {
+        let of_lock = self.lock.as_ref().map_or(U256::ZERO, |lock| {
+            let is_free = lock.is_of(executor) && lock.over && lock.excused;
+            lock.owed.saturating_add(if is_free { lock.bond } else { U256::ZERO })
+        });
+        self.owed.saturating_add(of_lock)
+    }
+
     /// The lock, where the strategy has such.
     async fn lock(
         simulator: &mut Simulator,

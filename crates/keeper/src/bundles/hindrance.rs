@@ -35,6 +35,12 @@ pub enum Hindrance {
         /// Its cap, or the operator's; wei per gas.
         cap: u128,
     },
+    /// It is over, and what it owes cannot be had now: gas is too dear for it, or it was not seen to succeed.
+    #[error("it owes {owed} wei, which cannot be taken at a profit now")]
+    Owed {
+        /// In wei.
+        owed: U256,
+    },
     /// Others may hold bonds, and were not read yet.
     #[error("all other bundles are read before a bond is posted")]
     Unread,

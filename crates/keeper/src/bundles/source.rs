@@ -40,6 +40,8 @@ const FIRST_PAUSE: u64 = 4;
 const MAX_DOUBLINGS: u32 = 11;
 /// Bundles, besides those that money of ours is in, whose state is read in a look: strangers decide how many there are.
 const READ_AT_ONCE: usize = 64;
+/// Looks after which no claim waits any more for a bundle that cannot be read.
+const PATIENCE: u32 = 8;
 /// The longest wait before a claim.
 const LONGEST_DELAY: Duration = Duration::from_secs(1);
 
@@ -107,10 +109,21 @@ pub struct Bundles {
 #[derive(Clone, Debug)]
 struct Seen {
     look: u64,
-    /// Whether money of ours is in it.
-    is_ours: bool,
+    stake: Stake,
     step: Option<Step>,
     hindrance: Option<Hindrance>,
+}
+
+/// What of ours is in a bundle, as of when it could be read last.
+#[derive(Clone, Copy, Debug, Default)]
+struct Stake {
+    /// Whether money of ours is in it.
+    is_ours: bool,
+    /// The bond that is at risk, in wei.
+    bond: U256,
+    /// Looks since, in which it could not be read.
+    unread: u32,
+    was_read: bool,
 }
 
 impl Bundles {
@@ -226,18 +239,18 @@ impl Bundles {
                     .ok_or_else(|| Hindrance::Unknown { why: "its state cannot be read".to_owned() }),
                 Err(hindrance) => Err(hindrance),
             };
-            let live = read.as_ref().ok().and_then(|facts| facts.lock.as_ref());
-            let live = live.filter(|lock| lock.is_of(policy.executor) && !lock.over && !lock.excused);
-            at_risk = at_risk.saturating_add(live.map_or(U256::ZERO, |lock| lock.bond));
-            known.push((entry, read));
+            let stake = self.stake(&entry, &read, policy.executor);
+            at_risk = at_risk.saturating_add(stake.bond);
+            known.push((entry, read, stake));
         }
         // What was not read yet may hold bonds.
-        let knows_all = self.has_seen_all(known.iter().map(|(entry, _)| entry));
-        for (entry, read) in known {
+        let knows_all = self.knows_all(known.iter().map(|(entry, _, stake)| (entry.id, stake)));
+        for (entry, read, stake) in known {
             let moment = Moment { next, interval, at_risk };
-            let is_ours = read.as_ref().is_ok_and(|facts| facts.concern(policy.executor));
             let finding = match read {
                 Ok(facts) => self.find(simulator, policy, moment, &entry, &facts).await?,
+                // Nothing may be forgotten that was not read.
+                Err(hindrance @ Hindrance::Unknown { .. }) => Finding::Wait(hindrance),
                 // What it announced is true of every project, whatever its strategies are.
                 Err(hindrance) if entry.status == Status::APPROVED => Finding::Wait(hindrance),
                 Err(_) => Finding::of_status(entry.status),
@@ -247,7 +260,7 @@ impl Bundles {
                 Finding::Done => {
                     // What is under way may still be undone.
                     if self.flights.values().any(|flight| flight.concerns(&entry)) {
-                        let seen = Seen { look: self.look, is_ours, step: None, hindrance: None };
+                        let seen = Seen { look: self.look, stake, step: None, hindrance: None };
                         self.seen.insert(entry.id, seen);
                     } else {
                         self.forget(&entry.id);
@@ -277,7 +290,7 @@ impl Bundles {
             {
                 tracing::info!(bundle = %id, %manager, "not taken: {hindrance}");
             }
-            self.seen.insert(id, Seen { look: self.look, is_ours, step, hindrance: hindrance.clone() });
+            self.seen.insert(id, Seen { look: self.look, stake, step, hindrance: hindrance.clone() });
             decided.reports.push(BundleReport { id, manager, step, hindrance, tx: None, balance });
         }
         Ok(decided)
@@ -288,7 +301,7 @@ impl Bundles {
     fn due(&mut self) -> Vec<Entry> {
         self.look += 1;
         let is_ours = |entry: &&Entry| {
-            self.seen.get(&entry.id).is_some_and(|seen| seen.is_ours)
+            self.seen.get(&entry.id).is_some_and(|seen| seen.stake.is_ours)
                 || self.flights.values().any(|flight| flight.concerns(entry))
         };
         let (ours, mut others): (Vec<&Entry>, Vec<&Entry>) = self.book.iter().partition(is_ours);
@@ -299,10 +312,33 @@ impl Bundles {
         due
     }
 
-    /// Whether every bundle was looked at, counting `these`.
-    fn has_seen_all<'a>(&self, these: impl Iterator<Item = &'a Entry>) -> bool {
-        let these: BTreeSet<B256> = these.map(|entry| entry.id).collect();
-        self.book.iter().all(|entry| self.seen.contains_key(&entry.id) || these.contains(&entry.id))
+    /// What of ours is in a bundle. What could not be read is as it was.
+    fn stake(&self, entry: &Entry, read: &Result<Facts, Hindrance>, executor: Address) -> Stake {
+        match read {
+            Ok(facts) => {
+                let live =
+                    facts.lock.as_ref().filter(|lock| lock.is_of(executor) && !lock.over && !lock.excused);
+                let bond = live.map_or(U256::ZERO, |lock| lock.bond);
+                Stake { is_ours: facts.concern(executor), bond, unread: 0, was_read: true }
+            }
+            Err(Hindrance::Unknown { .. }) => {
+                let last = self.seen.get(&entry.id).map(|seen| seen.stake).unwrap_or_default();
+                Stake { unread: last.unread.saturating_add(1), ..last }
+            }
+            // A strategy that is not trusted has no bond of ours.
+            Err(_) => Stake { was_read: true, ..Stake::default() },
+        }
+    }
+
+    /// Whether of every bundle it is known what of ours is in it, counting `these`. For one that can never be read
+    /// nothing is held up for ever.
+    fn knows_all<'a>(&self, these: impl Iterator<Item = (B256, &'a Stake)>) -> bool {
+        let is_known = |stake: &Stake| stake.was_read || stake.unread >= PATIENCE;
+        let these: BTreeMap<B256, bool> = these.map(|(id, stake)| (id, is_known(stake))).collect();
+        self.book.iter().all(|entry| {
+            let before = || self.seen.get(&entry.id).is_some_and(|seen| is_known(&seen.stake));
+            these.get(&entry.id).copied().unwrap_or_else(before)
+        })
     }
 
     /// Nothing is left to do about a bundle.
@@ -329,7 +365,7 @@ impl Bundles {
         loop {
             let found = self.decide(simulator, policy, now, true).await?.reports;
             reports.extend(found.into_iter().map(|report| (report.id, report)));
-            if !self.has_seen_all(std::iter::empty()) {
+            if self.book.iter().any(|entry| !self.seen.contains_key(&entry.id)) {
                 continue;
             }
             let is_awaited = |report: &BundleReport| {
@@ -413,12 +449,12 @@ impl Bundles {
         let mut failing = Vec::new();
         for (intent, flight) in self.flights.iter().filter(|(_, flight)| flight.is_pending) {
             let Some(call) = &flight.call else { continue };
-            if u128::from(next.base_fee) > flight.max_gas_price {
+            let price = (u128::from(next.base_fee) + policy.tip).min(flight.max_gas_price);
+            if price < u128::from(next.base_fee) {
                 continue;
             }
-            let gas_price = u128::from(next.base_fee) + policy.tip;
-            let call = CallSpec { gas_price, ..call.clone() };
-            if simulator.fails(next, vec![call]).await? {
+            let call = CallSpec { gas_price: price, ..call.clone() };
+            if simulator.failure(next, &[], &call).await?.is_some() {
                 failing.push(*intent);
             }
         }

@@ -11,7 +11,7 @@ use crate::{
 use alloy::{primitives::U256, rpc::types::TransactionReceipt, sol_types::SolEvent};
 use errand_bindings::IRegistry;
 use errand_journal::{IntentId, JournalError};
-use errand_submit::{Event, SubmitError, Submitter, TxRequest, Update};
+use errand_submit::{CancelReason, Event, SubmitError, Submitter, TxRequest, Update};
 use errand_types::{RequestId, WorkId};
 
 impl Session<'_> {
@@ -57,9 +57,6 @@ impl Session<'_> {
             return Ok(());
         }
         for intent in self.engine.failing(now()).await? {
-            if self.engine.flights().given_up(intent) {
-                tracing::info!(%intent, "would fail now: it is cancelled");
-            }
             self.cancel(intent, mined).await?;
         }
         Ok(())
@@ -128,10 +125,14 @@ impl Session<'_> {
                         self.engine.failed_on_chain(id, receipt.block_number.unwrap_or_default());
                     }
                 }
+                Update::Cancelling { reason: CancelReason::Asked, tx_hash, .. } => {
+                    tracing::info!(nonce = event.nonce, %tx_hash, "would fail now: it is being cancelled");
+                    self.engine.flights().given_up(event.intent);
+                }
                 Update::Cancelled { receipt } => {
                     mined.push(report(receipt));
                     self.lost(event.intent, receipt);
-                    if self.engine.flights().is_given_up(event.intent) {
+                    if self.engine.flights().was_vain(event.intent) {
                         self.engine.cancelled(&requests, receipt.block_number.unwrap_or_default());
                     }
                 }

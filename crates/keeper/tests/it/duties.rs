@@ -2,13 +2,16 @@
 
 use crate::{
     common::until,
-    market::{BOND, Market},
+    market::{BOND, GWEI, Market},
 };
 use alloy::{primitives::U256, providers::Provider, sol_types::SolCall};
 use errand_bindings::{IChugSplashManager, ISimpleLockESS};
-use errand_keeper::bundles::{
-    BundlePolicy, BundleReport, Hindrance, Step,
-    judge::{CLAIM_COST, SETTLE_COST},
+use errand_keeper::{
+    BlockReport,
+    bundles::{
+        BundlePolicy, BundleReport, Hindrance, Step,
+        judge::{CLAIM_COST, SETTLE_COST},
+    },
 };
 use tempfile::tempdir;
 
@@ -111,4 +114,37 @@ async fn a_withdrawal_that_failed_waits() {
     assert_eq!(told(&withdraws), [failed_at - 1, failed_at + 3]);
     let manager = IChugSplashManager::new(project.site.manager, anvil.provider());
     assert!(manager.owedTo(executor).call().await.unwrap().is_zero());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_owed_is_not_forgotten_while_gas_is_too_dear_for_it() {
+    let market = Market::open().await;
+    let folder = tempdir().unwrap();
+    let mut project = market.project(1).await;
+    let bundle = project.approve_worthy().await;
+    let executor = market.let_owe(1, &project, &bundle).await;
+    let mut policy = market.stage.policy(1);
+    (policy.tip, policy.rule.max_gas_price) = (0, Some(u128::from(10 * GWEI)));
+    let bundles = Some((market.contracts.clone(), BundlePolicy::default()));
+    market.base_fee(100 * GWEI).await;
+    let keeper = market.stage.keeper_of(1, folder.path(), policy.clone(), bundles.clone());
+    let owed = Hindrance::Owed { owed: U256::from(2 * BOND) };
+    let waits =
+        |report: &BlockReport| report.bundles.iter().any(|told| told.hindrance.as_ref() == Some(&owed));
+    keeper.told("it waits", waits).await;
+    market.base_fee(100 * GWEI).await;
+    market.stage.seen_by(&keeper).await;
+    assert!(waits(keeper.reports().last().unwrap()));
+    keeper.stop().await;
+
+    // Nor is it over a restart.
+    let keeper = market.stage.keeper_of(1, folder.path(), policy, bundles);
+    market.stage.seen_by(&keeper).await;
+    market.base_fee(GWEI).await;
+    let manager = IChugSplashManager::new(project.site.manager, market.stage.anvil.provider());
+    until("it is withdrawn", || async { manager.owedTo(executor).call().await.unwrap().is_zero() }).await;
+    until("the bond is settled", || async { market.lock(&project, &bundle).await.executor.is_zero() }).await;
+    market.stage.mine_and_see(&keeper, 2).await;
+    let reports = keeper.stop().await;
+    assert!(reports.last().unwrap().bundles.is_empty(), "nothing is left to do: {:?}", reports.last());
 }

@@ -205,9 +205,9 @@ async fn what_a_reorg_makes_fail_is_taken_back() {
     let stage = Stage::set().await;
     let folder = tempdir().unwrap();
     let request = stage.register(SWITCH).await;
-    stage.anvil.mine(3).await.unwrap();
     let keeper = stage.keeper(1, folder.path());
-    stage.seen_by(&keeper).await;
+    // So many that it knows how far apart they are.
+    stage.mine_and_see(&keeper, 5).await;
     stage.anvil.set_automine(false).await.unwrap();
     stage.submit_slot(SWITCH, 1).await;
     stage.anvil.mine(1).await.unwrap();

@@ -207,6 +207,11 @@ impl Judge<'_> {
             return Ok(Finding::Act(Box::new(plan)));
         }
         if facts.info.status != Status::APPROVED {
+            // What is owed is not forgotten, though it cannot be had now.
+            let owed = facts.owed_to(executor);
+            if !owed.is_zero() {
+                return Ok(Finding::Wait(Hindrance::Owed { owed }));
+            }
             return Ok(Finding::of_status(facts.info.status));
         }
         let found = match (facts.holder, &facts.lock) {

@@ -15,7 +15,7 @@ use crate::{
 use errand_chain::{BlockFeed, WriteSets};
 use errand_journal::{Intent, IntentId, IntentState};
 use errand_submit::{Builder, Submitter, TxRequest};
-use errand_types::{BlockDelta, BlockHead, CallSpec, RequestId, WorkId};
+use errand_types::{BlockDelta, BlockHead, RequestId, WorkId};
 use std::{
     collections::BTreeSet,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -124,15 +124,7 @@ impl<'a> Session<'a> {
         }
         let ids: Vec<_> = intent.work.iter().filter_map(WorkId::as_request).collect();
         let Some(request) = TxRequest::of(intent)?.filter(|_| !ids.is_empty()) else { return Ok(()) };
-        let call = CallSpec {
-            origin: intent.account,
-            caller: intent.account,
-            to: request.to,
-            data: request.data,
-            value: request.value,
-            gas_limit: request.gas_limit,
-            gas_price: 0,
-        };
+        let call = request.sent_by(intent.account);
         self.engine.flights().opened(intent.id, ids, call, request.max_gas_price);
         if intent.state != IntentState::Open {
             self.engine.flights().landed(intent.id);

@@ -3,7 +3,7 @@
 use crate::SubmitError;
 use alloy::primitives::{Address, Bytes, U256};
 use errand_journal::Intent;
-use errand_types::{TX_GAS_CAP, WorkId};
+use errand_types::{CallSpec, TX_GAS_CAP, WorkId};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -61,6 +61,19 @@ impl TxRequest {
         }
         let read = serde_json::from_slice(&intent.request);
         read.map(Some).map_err(|source| SubmitError::BadRecord { id: intent.id, source })
+    }
+
+    /// The call that it is when `account` sends it, for a simulation that says at which price.
+    pub fn sent_by(&self, account: Address) -> CallSpec {
+        CallSpec {
+            origin: account,
+            caller: account,
+            to: self.to,
+            data: self.data.clone(),
+            value: self.value,
+            gas_limit: self.gas_limit,
+            gas_price: 0,
+        }
     }
 
     /// The highest price per gas that both limits allow.

@@ -64,15 +64,7 @@ impl Bundles {
         let is_ours = |work: &WorkId| matches!(work.kind, WorkKind::Bundle | WorkKind::Duty);
         let work: Vec<_> = intent.work.iter().copied().filter(is_ours).collect();
         let Some(request) = TxRequest::of(intent)?.filter(|_| !work.is_empty()) else { return Ok(()) };
-        let call = CallSpec {
-            origin: intent.account,
-            caller: intent.account,
-            to: request.to,
-            data: request.data,
-            value: request.value,
-            gas_limit: request.gas_limit,
-            gas_price: 0,
-        };
+        let call = request.sent_by(intent.account);
         let is_pending = intent.state == IntentState::Open;
         let (bond, max_gas_price) = (request.value, request.max_gas_price);
         let flight = Flight { work, call: Some(call), is_pending, is_released: false, bond, max_gas_price };

@@ -23,6 +23,8 @@ const FREE_ROUNDS: usize = 8;
 const KEY_EFFORT: u64 = 10_000;
 /// Refusals after which the keys of a load are not split further.
 const MAX_REFUSALS: usize = 24;
+/// Rounds of a rehearsal at most: each waits for the node, and as many strangers' bundles as there are wait in a row.
+const REHEARSAL_ROUNDS: usize = 32;
 /// Gas that the rounds of a rehearsal after those may take together. Bundles of 300 actions take up to nine rounds.
 const REHEARSAL_EFFORT: u64 = 1_000_000_000;
 /// Failures to read state after which a patient simulator does not ask any more.
@@ -267,7 +269,8 @@ impl Simulator {
                 }
             }
             round += 1;
-            if effort > REHEARSAL_EFFORT || !self.fetch(missing).await? {
+            let is_enough = round == REHEARSAL_ROUNDS || effort > REHEARSAL_EFFORT;
+            if is_enough || !self.fetch(missing).await? {
                 return Ok(played);
             }
         }

@@ -18,7 +18,7 @@ struct Flight {
     is_pending: bool,
     /// It is being cancelled, because it would fail.
     is_given_up: bool,
-    /// Whether it would because none of its Requests succeeds, and not because of what is around them.
+    /// Whether none of its Requests would succeed: it is not what is around them that fails.
     is_by_requests: bool,
 }
 
@@ -103,6 +103,7 @@ impl Flights {
         tip: u128,
     ) -> Result<Vec<IntentId>, SimulatorError> {
         let (mut before, mut failing) = (Vec::new(), Vec::new());
+        let mut is_blocked = false;
         for (intent, flight) in self.flights.iter_mut().filter(|(_, flight)| flight.is_pending) {
             if flight.is_given_up {
                 failing.push(*intent);
@@ -110,8 +111,10 @@ impl Flights {
             }
             let base_fee = u128::from(next.base_fee);
             let gas_price = (base_fee + tip).min(flight.max_gas_price);
-            if gas_price < base_fee {
-                continue; // it is not mined, and costs nothing
+            // What is too cheap is not mined, nor is what comes behind it: it costs nothing.
+            is_blocked |= gas_price < base_fee;
+            if is_blocked {
+                continue;
             }
             let call = CallSpec { gas_price, ..flight.call.clone() };
             // What fails alone may need what comes before it.
@@ -124,7 +127,10 @@ impl Flights {
                     flight.is_by_requests = IRegistry::NoneSucceeded::abi_decode(&reason).is_ok();
                     failing.push(*intent);
                 }
-                None => before.push(call),
+                None => {
+                    flight.is_by_requests = false;
+                    before.push(call);
+                }
             }
         }
         Ok(failing)
@@ -137,9 +143,9 @@ impl Flights {
         }
     }
 
-    /// Whether an intent's transaction was given up because of its Requests: none of them would have succeeded.
+    /// Whether, when it was looked at last, none of an intent's Requests would have succeeded.
     pub fn was_vain(&self, intent: IntentId) -> bool {
-        self.flights.get(&intent).is_some_and(|flight| flight.is_given_up && flight.is_by_requests)
+        self.flights.get(&intent).is_some_and(|flight| flight.is_by_requests)
     }
 
     /// The Requests in what was sent and is not mined.

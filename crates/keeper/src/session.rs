@@ -13,7 +13,7 @@ use crate::{
     run::{Keeper, KeeperError},
 };
 use errand_chain::{BlockFeed, WriteSets};
-use errand_journal::{Intent, IntentId, IntentState};
+use errand_journal::{Intent, IntentId, IntentState, Purpose};
 use errand_submit::{Builder, Submitter, TxRequest};
 use errand_types::{BlockDelta, BlockHead, RequestId, WorkId};
 use std::{
@@ -128,6 +128,9 @@ impl<'a> Session<'a> {
         self.engine.flights().opened(intent.id, ids, call, request.max_gas_price);
         if intent.state != IntentState::Open {
             self.engine.flights().landed(intent.id);
+        }
+        if intent.attempts.last().is_some_and(|attempt| attempt.purpose == Purpose::Cancel) {
+            self.engine.flights().given_up(intent.id);
         }
         Ok(())
     }

@@ -107,6 +107,8 @@ pub struct Simulator {
     refused: Missing,
     /// Where loaded state contradicted the mirror.
     contradicted: Changes,
+    /// Views that could not be run.
+    unread: u64,
 }
 
 impl Simulator {
@@ -118,6 +120,7 @@ impl Simulator {
             loader,
             patient: false,
             trouble: None,
+            unread: 0,
             failed_loads: 0,
             refused: Missing::default(),
             contradicted: Changes::default(),
@@ -247,8 +250,17 @@ impl Simulator {
         let run = self.run_one(next, Job::Frame { call, transient: Vec::new() }).await?;
         Ok(match &run.outcome {
             Outcome::Success { output, .. } => C::abi_decode_returns(output).ok(),
+            Outcome::Unknown(_) => {
+                self.unread += 1;
+                None
+            }
             _ => None,
         })
+    }
+
+    /// How many views could not be run so far, because the node does not tell what they read.
+    pub const fn unread(&self) -> u64 {
+        self.unread
     }
 
     /// Rehearses acts, each on what the ones before it left. What is missing is loaded at the head, and the whole is

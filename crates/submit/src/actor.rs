@@ -16,7 +16,7 @@ use errand_types::BlockHead;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Heads that are remembered, to tell a canonical receipt from another.
-const HEADS: usize = 128;
+pub(crate) const HEADS: usize = 128;
 /// Transactions of other senders of the account that a node may tell of.
 const MAX_FOREIGN: u64 = 64;
 

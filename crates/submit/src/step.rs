@@ -1,7 +1,9 @@
 //! What a new head changes: receipts, reorgs, lost and stuck transactions, settling.
 
 use crate::{
-    CrashPoint, Event, Outcome, Refusal, SubmitError, Update, actor::Actor, event::CancelReason,
+    CrashPoint, Event, Outcome, Refusal, SubmitError, Update,
+    actor::{Actor, HEADS},
+    event::CancelReason,
     node::Broadcast,
 };
 use alloy::{
@@ -239,11 +241,12 @@ impl Actor {
             Some(known) => Some(known.hash),
             None => self.node.block_hash(was.block.number).await?,
         };
-        // A node that does not have a block of the past does not say that it is gone.
-        if hash.is_none() && was.block.number <= head {
+        let age = head.checked_sub(was.block.number);
+        // A node that does not have a block of the past does not say that it is gone; it may have it later.
+        if hash.is_none() && age.is_some_and(|age| age <= HEADS as u64) {
             return Ok(());
         }
-        if hash == Some(was.block.hash) {
+        if hash == Some(was.block.hash) || hash.is_none() && age.is_some() {
             // What was recorded of it is as good as the receipt.
             return self.settle_if_deep(nonce).await;
         }

@@ -222,7 +222,7 @@ impl Submitter {
     }
 
     /// Lets a transaction that does nothing compete for an open intent's nonce. Which of them is mined is the
-    /// chain's choice.
+    /// chain's choice. Where the nonce is used already, or that is under way, nothing happens.
     ///
     /// # Errors
     /// [`SubmitError::NotOpen`], the journal's, the node's and the signer's.

@@ -81,6 +81,7 @@ impl Facts {
         executor: Address,
     ) -> Result<Option<Self>, SimulatorError> {
         let (manager, bundle_id, ess) = (entry.manager, entry.id, entry.header.ess);
+        let unread = simulator.unread();
         macro_rules! ask {
             ($to:expr, $call:expr) => {
                 match simulator.view(next, $to, $call).await? {
@@ -108,7 +109,8 @@ impl Facts {
             _ => Holder::Nobody,
         };
         let lock = Self::lock(simulator, next, entry, executor).await?;
-        if simulator.is_troubled() {
+        // What the node does not tell is not what the contracts do not have: a lock, above all.
+        if simulator.is_troubled() || simulator.unread() != unread {
             return Ok(None);
         }
         let budget = accounts.budget;

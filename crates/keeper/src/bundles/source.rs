@@ -121,7 +121,7 @@ struct Stake {
     is_ours: bool,
     /// The bond that is at risk, in wei.
     bond: U256,
-    /// Looks since, in which it could not be read.
+    /// Looks since, in which it could not be read although others could.
     unread: u32,
     was_read: bool,
 }
@@ -239,7 +239,7 @@ impl Bundles {
                     .ok_or_else(|| Hindrance::Unknown { why: "its state cannot be read".to_owned() }),
                 Err(hindrance) => Err(hindrance),
             };
-            let stake = self.stake(&entry, &read, policy.executor);
+            let stake = self.stake(&entry, &read, policy.executor, simulator.is_troubled());
             at_risk = at_risk.saturating_add(stake.bond);
             known.push((entry, read, stake));
         }
@@ -312,8 +312,14 @@ impl Bundles {
         due
     }
 
-    /// What of ours is in a bundle. What could not be read is as it was.
-    fn stake(&self, entry: &Entry, read: &Result<Facts, Hindrance>, executor: Address) -> Stake {
+    /// What of ours is in a bundle. What could not be read is as it was. `is_troubled`: of the node nothing can be read.
+    fn stake(
+        &self,
+        entry: &Entry,
+        read: &Result<Facts, Hindrance>,
+        executor: Address,
+        is_troubled: bool,
+    ) -> Stake {
         match read {
             Ok(facts) => {
                 let live =
@@ -323,7 +329,7 @@ impl Bundles {
             }
             Err(Hindrance::Unknown { .. }) => {
                 let last = self.seen.get(&entry.id).map(|seen| seen.stake).unwrap_or_default();
-                Stake { unread: last.unread.saturating_add(1), ..last }
+                Stake { unread: last.unread.saturating_add(u32::from(!is_troubled)), ..last }
             }
             // A strategy that is not trusted has no bond of ours.
             Err(_) => Stake { was_read: true, ..Stake::default() },

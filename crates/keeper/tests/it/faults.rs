@@ -1,9 +1,13 @@
 //! Nodes that withhold, fail or are slow, and a disk without space.
 
-use crate::common::{ALWAYS, SWITCH, Stage, until};
+use crate::{
+    common::{ALWAYS, SWITCH, Stage, until},
+    market::Market,
+};
 use alloy::primitives::address;
+use errand_bindings::IChugSplashManager;
 use errand_chain::{Endpoint, EndpointOptions};
-use errand_keeper::{KeeperError, Withheld, sync::BookSyncError};
+use errand_keeper::{BlockReport, KeeperError, Withheld, bundles::Hindrance, sync::BookSyncError};
 use errand_testkit::relay::{Relay, Rule, methods};
 use serde_json::json;
 use std::{
@@ -22,10 +26,15 @@ use tempfile::tempdir;
 /// A stage whose keepers ask through a relay.
 async fn behind_a_relay() -> (Stage, Relay) {
     let mut stage = Stage::set().await;
+    let relay = put_between(&mut stage).await;
+    (stage, relay)
+}
+
+async fn put_between(stage: &mut Stage) -> Relay {
     let relay = Relay::to(stage.anvil.port()).await.unwrap();
     let options = EndpointOptions { retries: 0, ..Default::default() };
     stage.endpoint = Endpoint::connect(&[relay.http_url().parse().unwrap()], options).await.unwrap();
-    (stage, relay)
+    relay
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,6 +110,41 @@ async fn state_that_a_node_refuses_of_one_target_costs_no_other_request() {
     assert_eq!(keeper.syncs(), 1, "nothing was read anew");
     let report = keeper.stop().await.pop().unwrap();
     assert_eq!((report.outstanding, report.unknown), (1, 1), "{report:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bond_is_not_forgotten_because_a_node_does_not_tell_of_the_lock() {
+    let mut market = Market::open().await;
+    let relay = put_between(&mut market.stage).await;
+    let folder = tempdir().unwrap();
+    let mut project = market.project(1).await;
+    let bundle = project.approve_worthy().await;
+    let executor = market.let_owe(1, &project, &bundle).await;
+    let name = project.site.ess.to_string().to_lowercase();
+    relay.rule(move |message| {
+        let is_slots = methods(message).iter().any(|method| method.starts_with("eth_getStorage"));
+        let is_refused = is_slots && message.to_string().to_lowercase().contains(&name);
+        if is_refused { Rule::Error(-32000, "missing trie node") } else { Rule::Pass }
+    });
+    let keeper = market.keeper(1, folder.path());
+    let waits = |report: &BlockReport| {
+        report.bundles.iter().any(|told| matches!(told.hindrance, Some(Hindrance::Unknown { .. })))
+    };
+    keeper.told("it cannot be read", waits).await;
+    market.stage.mine_and_see(&keeper, 3).await;
+    assert!(waits(keeper.reports().last().unwrap()), "{:?}", keeper.reports().last());
+    relay.rule(|_| Rule::Pass);
+    until("the bond is settled", || async {
+        market.stage.mine_and_see(&keeper, 1).await;
+        market.lock(&project, &bundle).await.executor.is_zero()
+    })
+    .await;
+    let manager = IChugSplashManager::new(project.site.manager, market.stage.anvil.provider());
+    until("so is what the project owes", || async {
+        manager.owedTo(executor).call().await.unwrap().is_zero()
+    })
+    .await;
+    keeper.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

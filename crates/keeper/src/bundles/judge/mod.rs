@@ -208,11 +208,11 @@ impl Judge<'_> {
         }
         if facts.info.status != Status::APPROVED {
             // What is owed is not forgotten, though it cannot be had now.
-            let owed = facts.owed_to(executor);
-            if !owed.is_zero() {
-                return Ok(Finding::Wait(Hindrance::Owed { owed }));
-            }
-            return Ok(Finding::of_status(facts.info.status));
+            let (owed, finding) = (facts.owed_to(executor), Finding::of_status(facts.info.status));
+            return Ok(match finding {
+                Finding::Done if !owed.is_zero() => Finding::Wait(Hindrance::Owed { owed }),
+                finding => finding,
+            });
         }
         let found = match (facts.holder, &facts.lock) {
             (Holder::Ours, lock) => {

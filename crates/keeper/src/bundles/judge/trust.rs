@@ -50,7 +50,11 @@ impl Judge<'_> {
         }
         if self.bundles.takes_data_fee {
             let question = IExecutorPaymentTerms::coversDataFeeCall {};
+            let unread = simulator.unread();
             let covers = simulator.view(&self.moment.next, entry.header.eps, question).await?;
+            if simulator.unread() != unread {
+                return Ok(Err(Hindrance::Unknown { why: "a strategy cannot be read".to_owned() }));
+            }
             require!(covers == Some(true), Hindrance::DataFee);
         }
         Ok(Ok(()))

@@ -4,8 +4,8 @@ use crate::{
     common::until,
     market::{BOND, GWEI, Market},
 };
-use alloy::{primitives::U256, providers::Provider, sol_types::SolCall};
-use errand_bindings::{IChugSplashManager, ISimpleLockESS};
+use alloy::{primitives::U256, providers::Provider};
+use errand_bindings::IChugSplashManager;
 use errand_keeper::{
     BlockReport,
     bundles::{
@@ -74,9 +74,8 @@ async fn what_a_lock_is_reckoned_to_cost_is_what_receipts_say() {
     let bundle = project.approve_worthy().await;
     let claim = market.claim(1, &project, &bundle).await.gas_used;
     project.send(&IChugSplashManager::cancelCall {}, U256::ZERO).await;
-    let call = ISimpleLockESS::settleCall { project: project.site.manager, bundleId: bundle.id };
-    let (executor, ess) = (market.stage.anvil.account(1).unwrap(), project.site.ess);
-    let settle = market.stage.send(executor, ess, U256::ZERO, call.abi_encode()).await.gas_used;
+    let executor = market.stage.anvil.account(1).unwrap();
+    let settle = market.settle(executor, &project, &bundle).await.gas_used;
     println!("claim {claim}, settle {settle}");
     for (measured, reckoned) in [(claim, CLAIM_COST), (settle, SETTLE_COST)] {
         assert!(measured.abs_diff(reckoned) * 10 <= reckoned, "{measured}, and {reckoned} are reckoned");
@@ -90,8 +89,7 @@ async fn a_withdrawal_that_failed_waits() {
     let mut project = market.project(1).await;
     let bundle = project.approve_worthy().await;
     let executor = market.let_owe(1, &project, &bundle).await;
-    let settle = ISimpleLockESS::settleCall { project: project.site.manager, bundleId: bundle.id };
-    market.stage.send(executor, project.site.ess, U256::ZERO, settle.abi_encode()).await;
+    market.settle(executor, &project, &bundle).await;
     let anvil = &market.stage.anvil;
     anvil.set_automine(false).await.unwrap();
     let keeper = market.keeper(1, folder.path());

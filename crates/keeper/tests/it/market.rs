@@ -151,6 +151,17 @@ impl Market {
         self.stage.send(account, project.site.ess, U256::from(BOND), call.abi_encode()).await
     }
 
+    /// Ends an executor's lock of a bundle that is over.
+    pub(crate) async fn settle(
+        &self,
+        executor: Address,
+        project: &Project<'_>,
+        bundle: &Bundle,
+    ) -> TransactionReceipt {
+        let call = ISimpleLockESS::settleCall { project: project.site.manager, bundleId: bundle.id };
+        self.stage.send(executor, project.site.ess, U256::ZERO, call.abi_encode()).await
+    }
+
     /// Lets a project owe the executor of its bundle the user bond; gives the executor. It locked between 36 seconds
     /// and five minutes before the cancellation, when its wallet refuses ETH for a moment.
     pub(crate) async fn let_owe(&self, executor: u32, project: &Project<'_>, bundle: &Bundle) -> Address {

@@ -115,8 +115,7 @@ async fn what_is_owed_is_taken_once_whichever_bundles_tell_of_it() {
     let mut project = market.project(1).await;
     let bundle = project.approve_worthy().await;
     let executor = market.let_owe(1, &project, &bundle).await;
-    let settle = ISimpleLockESS::settleCall { project: project.site.manager, bundleId: bundle.id };
-    market.stage.send(executor, project.site.ess, U256::ZERO, settle.abi_encode()).await;
+    market.settle(executor, &project, &bundle).await;
     // It is the project that owes it, not the bundle.
     let second = project.approve_worthy().await;
     assert_ne!(second.id, bundle.id);

@@ -36,10 +36,6 @@ impl Fees {
     /// one wei more where an eighth of nothing would be nothing. Every client accepts that.
     #[must_use]
     pub const fn bumped(self) -> Self {
-        const fn more(fee: u128) -> u128 {
-            let eighth = fee.div_ceil(8);
-            fee.saturating_add(if eighth == 0 { 1 } else { eighth })
-        }
         let max_fee_per_gas = more(self.max_fee_per_gas);
         let tip = more(self.max_priority_fee_per_gas);
         let max_priority_fee_per_gas = if tip > max_fee_per_gas { max_fee_per_gas } else { tip };
@@ -61,6 +57,12 @@ impl Fees {
         let tip = least.max_priority_fee_per_gas.max(fresh.max_priority_fee_per_gas.min(max_tip));
         Some(Self { max_fee_per_gas, max_priority_fee_per_gas: tip.min(max_fee_per_gas) })
     }
+}
+
+/// The least that replaces an offer of `fee`.
+pub(crate) const fn more(fee: u128) -> u128 {
+    let eighth = fee.div_ceil(8);
+    fee.saturating_add(if eighth == 0 { 1 } else { eighth })
 }
 
 /// The base fee of the block after `head`, by Ethereum's parameters. Where a chain has others it is an estimate.

@@ -1,6 +1,6 @@
 //! What is to be sent, within which limits.
 
-use crate::SubmitError;
+use crate::{SubmitError, fees::more};
 use alloy::primitives::{Address, Bytes, U256};
 use errand_journal::Intent;
 use errand_types::{CallSpec, TX_GAS_CAP, WorkId};
@@ -120,6 +120,14 @@ pub struct SubmitConfig {
     pub tx_gas_cap: u64,
     /// Time that the node, or the signer, has for one answer.
     pub timeout: Duration,
+}
+
+impl SubmitConfig {
+    /// The usual settings where requests offer at most `price`, in wei per gas: what cancels one has to offer more.
+    #[must_use]
+    pub fn for_prices_up_to(price: u128) -> Self {
+        Self { max_gas_price: more(price), ..Self::default() }
+    }
 }
 
 impl Default for SubmitConfig {

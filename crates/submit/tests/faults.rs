@@ -118,6 +118,37 @@ async fn what_an_earlier_process_saw_mined_is_confirmed_though_the_node_dropped_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_block_that_a_node_does_not_have_holds_up_nothing_for_ever() {
+    let bed = Bed::new().await;
+    let submitter = bed.start().await;
+    submitter.submit(count(1)).await.unwrap();
+    assert_eq!(names(&bed.mine(&submitter).await), ["mined"]);
+    let block = bed.head().await.number;
+    drop(submitter);
+    bed.anvil.mine(120).await.unwrap();
+    let relay = Relay::to(bed.anvil.port()).await.unwrap();
+    let asked = format!("{block:#x}");
+    relay.rule(move |call| match call["method"].as_str() {
+        Some("eth_getTransactionReceipt") => Rule::Answer(Value::Null),
+        Some("eth_getBlockByNumber") if call["params"][0] == asked => Rule::Answer(Value::Null),
+        _ => Rule::Pass,
+    });
+    let builder =
+        Builder::new(relay.provider().clone(), bed.wallet(), bed.journal()).config(bed.config.clone());
+    let (submitter, events) = builder.start(bed.head().await).await.unwrap();
+    assert!(events.is_empty(), "{events:?}");
+    while bed.head().await.number < block + 128 {
+        assert!(bed.mine(&submitter).await.is_empty(), "it may have it later");
+    }
+    let events = bed.mine(&submitter).await;
+    assert!(
+        matches!(events.as_slice(), [event] if matches!(event.update, Update::Confirmed { outcome: Outcome::Executed })),
+        "{events:?}"
+    );
+    assert_eq!(submitter.submit(count(1)).await.unwrap().nonce, 1, "its work is free");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_receipt_from_a_block_that_is_gone_is_not_believed() {
     let bed = Bed::new().await;
     let (submitter, relay) = behind(&bed).await;

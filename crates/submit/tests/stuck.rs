@@ -6,7 +6,7 @@ mod common;
 use alloy::{primitives::U256, providers::Provider};
 use common::{Bed, COUNTER, GWEI, count, names};
 use errand_journal::Purpose;
-use errand_submit::{CancelReason, Outcome, SubmitError, TxRequest, Update};
+use errand_submit::{CancelReason, Outcome, SubmitConfig, SubmitError, TxRequest, Update};
 
 /// More than any offer of these tests that has no ceiling.
 const HIGH: u128 = 90 * GWEI;
@@ -104,6 +104,25 @@ async fn a_stuck_cancellation_is_replaced_too() {
     );
     assert_eq!(names(&bed.mine(&submitter).await), ["cancelled"]);
     assert_eq!(bed.counted().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_offers_the_highest_price_can_be_cancelled_and_not_above_the_limit() {
+    let highest = 15 * GWEI;
+    for (max_gas_price, expected) in
+        [(SubmitConfig::for_prices_up_to(highest).max_gas_price, vec!["cancelling"]), (highest, vec![])]
+    {
+        let mut bed = Bed::new().await;
+        bed.config.max_gas_price = max_gas_price;
+        let submitter = bed.start().await;
+        let sent = submitter.submit(TxRequest { max_gas_price: highest, ..count(1) }).await.unwrap();
+        assert_eq!(names(&submitter.cancel(sent.intent).await.unwrap()), expected);
+        let attempts = submitter.in_flight().await.unwrap()[0].attempts.clone();
+        assert_eq!(attempts[0].max_fee_per_gas, highest);
+        assert!(attempts.iter().all(|attempt| attempt.max_fee_per_gas <= max_gas_price), "{attempts:?}");
+        let event = if expected.is_empty() { "mined" } else { "cancelled" };
+        assert_eq!(names(&bed.mine(&submitter).await), [event]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,11 @@ use crate::{
 use alloy::primitives::address;
 use errand_bindings::IChugSplashManager;
 use errand_chain::{Endpoint, EndpointOptions};
-use errand_keeper::{BlockReport, KeeperError, Withheld, bundles::Hindrance, sync::BookSyncError};
+use errand_keeper::{
+    BlockReport, KeeperError, Withheld,
+    bundles::{Hindrance, Step},
+    sync::BookSyncError,
+};
 use errand_testkit::relay::{Relay, Rule, methods};
 use serde_json::json;
 use std::{
@@ -110,6 +114,39 @@ async fn state_that_a_node_refuses_of_one_target_costs_no_other_request() {
     assert_eq!(keeper.syncs(), 1, "nothing was read anew");
     let report = keeper.stop().await.pop().unwrap();
     assert_eq!((report.outstanding, report.unknown), (1, 1), "{report:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn claims_wait_for_what_cannot_be_read_and_not_for_ever() {
+    let mut market = Market::open().await;
+    let relay = put_between(&mut market.stage).await;
+    let folder = tempdir().unwrap();
+    let (mut unread, mut worthy) = (market.project(1).await, market.project(2).await);
+    unread.approve_worthy().await;
+    let bundle = worthy.approve_worthy().await;
+    let name = unread.site.manager.to_string().to_lowercase();
+    relay.rule(move |message| {
+        let is_slots = methods(message).iter().any(|method| method.starts_with("eth_getStorage"));
+        let is_refused = is_slots && message.to_string().to_lowercase().contains(&name);
+        if is_refused { Rule::Error(-32000, "missing trie node") } else { Rule::Pass }
+    });
+    market.stage.anvil.set_automine(false).await.unwrap();
+    let keeper = market.keeper(1, folder.path());
+    let claims = |report: &BlockReport| {
+        report.bundles.iter().any(|told| told.id == bundle.id && told.step == Some(Step::Claim))
+    };
+    for _ in 0..12 {
+        market.stage.mine_and_see(&keeper, 1).await;
+    }
+    let reports = keeper.stop().await;
+    let first = reports.iter().position(claims).unwrap();
+    let waits = |report: &BlockReport| {
+        report
+            .bundles
+            .iter()
+            .any(|told| told.id == bundle.id && matches!(told.hindrance, Some(Hindrance::Unread)))
+    };
+    assert!(reports[..first].iter().filter(|report| waits(report)).count() >= 6, "{reports:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

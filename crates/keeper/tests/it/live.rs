@@ -5,6 +5,7 @@ use alloy::{
     primitives::{U256, address},
     providers::Provider,
 };
+use errand_journal::{IntentState, Purpose};
 use errand_keeper::{AutoValue, ProfitRule, Turn};
 use tempfile::tempdir;
 
@@ -232,6 +233,32 @@ async fn what_a_reorg_makes_fail_is_taken_back() {
     stage.mine_and_see(&keeper, 8).await;
     assert_eq!(stage.executed().await, [request.id.0]);
     keeper.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_cheap_to_be_mined_is_not_taken_back() {
+    let stage = Stage::set().await;
+    let folder = tempdir().unwrap();
+    stage.register(SWITCH).await;
+    let base_fee = u128::from(stage.head().await.base_fee);
+    let mut policy = stage.policy(1);
+    policy.rule.max_gas_price = Some(2 * base_fee + policy.tip);
+    let keeper = stage.keeper_with(1, folder.path(), policy);
+    stage.mine_and_see(&keeper, 5).await;
+    stage.anvil.set_automine(false).await.unwrap();
+    stage.submit_slot(SWITCH, 1).await;
+    stage.anvil.mine(1).await.unwrap();
+    keeper.told("it is sent", |report| !report.sent.is_empty()).await;
+    // What made it succeed is gone, and no block takes it at this base fee: it costs nothing.
+    stage.anvil.reorg(1).await.unwrap();
+    stage.anvil.set_next_base_fee(100 * base_fee).await.unwrap();
+    stage.anvil.mine(1).await.unwrap();
+    stage.seen_by(&keeper).await;
+    keeper.stop().await;
+    let intents = stage.journal(1, folder.path()).unsettled().unwrap();
+    let [intent] = intents.as_slice() else { panic!("{intents:?}") };
+    assert_eq!(intent.state, IntentState::Open);
+    assert!(intent.attempts.iter().all(|attempt| attempt.purpose == Purpose::Execute), "{intent:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

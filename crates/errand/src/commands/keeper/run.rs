@@ -102,13 +102,8 @@ impl Run {
             wallet: EthereumWallet::from(signer),
             config: SubmitConfig {
                 confirmations: self.confirmations,
-                // Without a limit of the operator's the default one holds: it bounds what a lying node can cost. A
-                // cancellation has to offer an eighth more than what it cancels.
-                max_gas_price: policy.rule.max_gas_price.map_or_else(
-                    || SubmitConfig::default().max_gas_price,
-                    |price| price.saturating_add(price.div_ceil(8)),
-                ),
-                ..SubmitConfig::default()
+                // Without a limit of the operator's the default one holds: it bounds what a lying node can cost.
+                ..policy.rule.max_gas_price.map(SubmitConfig::for_prices_up_to).unwrap_or_default()
             },
         });
         let mut recorder = Recorder::open(self.stats.as_deref(), self.dry_run, self.explain)?;

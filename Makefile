@@ -45,7 +45,7 @@ demo-upgrade: build ## upgrade a project on a local chain, through bundles that 
 deploy-local: setup ## deploy to http://127.0.0.1:8545, starting anvil there if nothing is
 	@tools/deploy-local
 
-clean: ## remove what was built, and keep what was installed
+clean: ## remove what was built and the record of a local chain, and keep what was installed
 	rm -rf out cache broadcast target deployments/31337.json
 
 .PHONY: help setup build test check test-the-tests fmt abi gas demo demo-upgrade deploy-local clean

@@ -8,7 +8,8 @@ import {VmSafe} from "forge-std/Vm.sol";
  * @title Deployments: the record of what was deployed on a chain, in `deployments/<chainId>.json`
  * @notice A deploying script calls `record` for each contract and `write` once at the end of `run()`. The
  * file maps a name to `{address, block, arguments, codeHash, commit}`; names that the script does not record
- * stay as they are. The environment variable ERRAND_DEPLOYMENTS names another folder.
+ * stay as they are. The environment variable ERRAND_DEPLOYMENTS names another folder, one that
+ * foundry.toml lets scripts write to.
  *
  * `write` does so only while forge broadcasts: a dry run and a test deploy nothing, and so leave no trace.
  * Forge writes during its simulation, before it sends: should the sending fail, resume it or run it again.

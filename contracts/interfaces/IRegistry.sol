@@ -17,7 +17,7 @@ interface IRegistry {
         address payable user;
         /// the contract to call
         address target;
-        /// the dapp that brought the Request; rewarded in AUTO for each execution
+        /// the dapp that brought the Request; told in logs, paid nothing by the Registry
         address payable referer;
         /// function and inputs of the call
         bytes callData;
@@ -205,7 +205,7 @@ interface IRegistry {
     /**
      * @notice Registers a Request that pays in ETH; `msg.value` is its deposit.
      * @param target the contract to call.
-     * @param referer the dapp to be rewarded; may be zero.
+     * @param referer the dapp that brought the Request; may be zero.
      * @param callData function and inputs.
      * @param ethForCall wei of the deposit to send along.
      * @param verifyUser require the first input to be `msg.sender` and call from a user forwarder.

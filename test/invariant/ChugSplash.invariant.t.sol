@@ -7,7 +7,7 @@ import {IChugSplashManager} from "contracts/interfaces/IChugSplashManager.sol";
 import {ISimpleLockESS} from "contracts/interfaces/ISimpleLockESS.sol";
 import {Test} from "forge-std/Test.sol";
 
-/// The invariants C-1 to C-9 of `test/invariant/README.md`.
+/// The invariants C-1 to C-10 of `test/invariant/README.md`.
 contract ChugSplashInvariantTest is Test {
     ChugSplashHandler private handler;
     IChugSplashManager private manager;

@@ -14,7 +14,7 @@ use std::{
 pub enum DeploymentError {
     /// No file.
     #[error(
-        "{} does not exist: deploy with `forge script script/Deploy.s.sol --rpc-url … --broadcast`, \
+        "{} does not exist: deploy with `forge script script/Deploy.s.sol --rpc-url URL --broadcast --account NAME`, \
          or name the file with --deployment",
         path.display()
     )]

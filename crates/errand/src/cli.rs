@@ -86,22 +86,16 @@ pub(crate) struct Signing {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Register calls, look at them, cancel them
     #[command(subcommand)]
     Request(commands::request::Command),
-    /// Stake AUTO for the right to execute
     #[command(subcommand)]
     Stake(commands::stake::Command),
-    /// Look at and approve the AUTO that pays for executions
     #[command(subcommand)]
     Auto(commands::auto::Command),
-    /// Execute others' calls and be paid
     #[command(subcommand)]
     Keeper(commands::keeper::Command),
-    /// Upgrade a project by a bundle that executors carry out
     #[command(subcommand)]
     Upgrade(commands::upgrade::Command),
-    /// Show the chain, its contracts and what is outstanding
     Status(commands::status::Status),
 }
 

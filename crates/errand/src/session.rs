@@ -159,7 +159,7 @@ fn find_deployment(from: &Path, chain_id: u64) -> Result<Result<Deployment, Depl
                 "chain {chain_id} has no deployment: there is no {} and none in the folders above",
                 where_.join(format!("{chain_id}.json")).display()
             ))
-            .hint("name the file with --deployment PATH, or deploy with `forge script script/Deploy.s.sol --rpc-url URL --broadcast`")
+            .hint("name the file with --deployment PATH, or deploy with `forge script script/Deploy.s.sol --rpc-url URL --broadcast --account NAME`")
             .into())
         }
     }

@@ -21,7 +21,7 @@ use crate::{
 use alloy::primitives::{Address, U256, map::HashSet};
 use errand_bindings::IRegistry;
 use errand_journal::IntentId;
-use errand_sim::{Changes, Environment};
+use errand_sim::{Changes, EnvSeen, Environment};
 use errand_types::{BlockDelta, BlockHead, NextBlock, RequestId, TX_GAS_CAP};
 
 /// Ids that the gate is shown when it is asked for the turn as such.
@@ -335,16 +335,12 @@ impl Engine {
 
     /// What was sent and is better cancelled: it would fail in the next block.
     pub async fn failing(&mut self, now: u64) -> Result<Vec<IntentId>, EngineError> {
-        // Where it is not known how far apart blocks are, a timer of the next one would seem too early.
-        if self.heads.len() <= FEW_HEADS {
-            return Ok(Vec::new());
-        }
         let next = self.next_block(now);
-        let failing = self.flights.failing(&mut self.simulator, &next, self.policy.tip).await?;
-        if let Some(trouble) = self.simulator.take_trouble() {
-            tracing::warn!(error = %trouble, "of what is under way it cannot be read now whether it would fail");
-        }
-        Ok(failing)
+        // Where it is not known how far apart blocks are, a timer of the next one would seem too early.
+        let is_time_known = self.heads.len() > FEW_HEADS;
+        let unknown =
+            EnvSeen::UNFORESEEABLE | if is_time_known { EnvSeen::default() } else { EnvSeen::TIMESTAMP };
+        Ok(self.flights.failing(&mut self.simulator, &next, self.policy.tip, unknown).await?)
     }
 
     async fn look(&mut self, next: &NextBlock, skip_plan: bool) -> Result<Decision, EngineError> {

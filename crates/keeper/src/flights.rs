@@ -4,6 +4,7 @@ use crate::simulator::{Simulator, SimulatorError};
 use alloy::{primitives::map::HashMap, sol_types::SolError};
 use errand_bindings::IRegistry;
 use errand_journal::IntentId;
+use errand_sim::EnvSeen;
 use errand_types::{CallSpec, NextBlock, RequestId};
 use std::collections::BTreeMap;
 
@@ -16,10 +17,17 @@ struct Flight {
     max_gas_price: u128,
     /// As far as is known its nonce is unused.
     is_pending: bool,
-    /// It is being cancelled, because it would fail.
+    /// It is being cancelled.
     is_given_up: bool,
     /// Whether none of its Requests would succeed: it is not what is around them that fails.
     is_by_requests: bool,
+}
+
+impl Flight {
+    /// Whether it is to be mined.
+    const fn is_under_way(&self) -> bool {
+        self.is_pending && !self.is_given_up
+    }
 }
 
 /// The account's transactions that are not settled. A Request in one of them is nobody else's.
@@ -89,54 +97,36 @@ impl Flights {
         self.holders.contains_key(&id)
     }
 
-    /// What was sent and is not mined, in the order in which it will be.
+    /// What was sent and will be mined, in the order in which it will be.
     pub fn pending(&self) -> Vec<CallSpec> {
-        self.flights.values().filter(|flight| flight.is_pending).map(|flight| flight.call.clone()).collect()
+        self.under_way().map(|(_, flight)| flight.call.clone()).collect()
+    }
+
+    fn under_way(&self) -> impl Iterator<Item = (&IntentId, &Flight)> {
+        self.flights.iter().filter(|(_, flight)| flight.is_under_way())
     }
 
     /// What was sent and would fail in the next block: somebody else was first, or what made it succeed is gone, as
-    /// after a reorg. And what was given up, as long as it is not mined.
+    /// after a reorg. What depends on something `unknown` is taken not to fail.
     pub async fn failing(
         &mut self,
         simulator: &mut Simulator,
         next: &NextBlock,
         tip: u128,
+        unknown: EnvSeen,
     ) -> Result<Vec<IntentId>, SimulatorError> {
-        let (mut before, mut failing) = (Vec::new(), Vec::new());
-        let mut is_blocked = false;
-        for (intent, flight) in self.flights.iter_mut().filter(|(_, flight)| flight.is_pending) {
-            if flight.is_given_up {
-                failing.push(*intent);
-                continue;
-            }
-            let base_fee = u128::from(next.base_fee);
-            let gas_price = (base_fee + tip).min(flight.max_gas_price);
-            // What is too cheap is not mined, nor is what comes behind it: it costs nothing.
-            is_blocked |= gas_price < base_fee;
-            if is_blocked {
-                continue;
-            }
-            let call = CallSpec { gas_price, ..flight.call.clone() };
-            // What fails alone may need what comes before it.
-            let failure = match simulator.failure(next, &[], &call).await? {
-                Some(_) if !before.is_empty() => simulator.failure(next, &before, &call).await?,
-                alone => alone,
-            };
-            match failure {
-                Some(reason) => {
-                    flight.is_by_requests = IRegistry::NoneSucceeded::abi_decode(&reason).is_ok();
-                    failing.push(*intent);
-                }
-                None => {
-                    flight.is_by_requests = false;
-                    before.push(call);
-                }
-            }
+        let under_way = self.under_way();
+        let under_way = under_way.map(|(id, flight)| (*id, flight.call.clone(), flight.max_gas_price));
+        let failing = simulator.failing(next, tip, unknown, under_way).await?;
+        for (intent, flight) in self.flights.iter_mut().filter(|(_, flight)| flight.is_under_way()) {
+            let reason = failing.iter().find(|(failing, _)| failing == intent).map(|(_, reason)| reason);
+            flight.is_by_requests =
+                reason.is_some_and(|reason| IRegistry::NoneSucceeded::abi_decode(reason).is_ok());
         }
-        Ok(failing)
+        Ok(failing.into_iter().map(|(intent, _)| intent).collect())
     }
 
-    /// An intent's transaction is being cancelled, because it would fail.
+    /// An intent's transaction is being cancelled.
     pub fn given_up(&mut self, intent: IntentId) {
         if let Some(flight) = self.flights.get_mut(&intent) {
             flight.is_given_up = true;
@@ -148,9 +138,9 @@ impl Flights {
         self.flights.get(&intent).is_some_and(|flight| flight.is_by_requests)
     }
 
-    /// The Requests in what was sent and is not mined.
+    /// The Requests in it.
     pub fn pending_ids(&self) -> impl Iterator<Item = RequestId> {
-        self.flights.values().filter(|flight| flight.is_pending).flat_map(|flight| flight.ids.iter().copied())
+        self.under_way().flat_map(|(_, flight)| flight.ids.iter().copied())
     }
 }
 

@@ -65,7 +65,7 @@ pub use contracts::Contracts;
 pub use engine::{Engine, Policy};
 pub use explain::{Explanation, QuoteExplanation, explain};
 pub use pricing::{AutoValue, Balance, ProfitRule};
-pub use report::{BlockReport, Observer, Withheld};
+pub use report::{BlockReport, MinedReport, Observer, SentReport, Withheld};
 pub use run::{Keeper, KeeperError, Sender};
 pub use simulator::Simulator;
 pub use turn::{Terms, Turn};

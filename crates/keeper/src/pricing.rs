@@ -1,6 +1,6 @@
 //! What an execution earns and costs. The arithmetic of the contracts' `FeeMath`, to the wei.
 
-use alloy::primitives::U256;
+use alloy::{primitives::U256, serde::displayfromstr};
 use serde::Serialize;
 
 /// Premium on fees in ETH, in basis points of the cost.
@@ -66,8 +66,10 @@ pub struct ProfitRule {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Balance {
     /// Fees, those in AUTO at the operator's value.
+    #[serde(rename = "incomeWei", serialize_with = "displayfromstr::serialize")]
     pub income: U256,
     /// Gas times price.
+    #[serde(rename = "costWei", serialize_with = "displayfromstr::serialize")]
     pub cost: U256,
 }
 

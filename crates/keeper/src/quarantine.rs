@@ -32,10 +32,15 @@ struct Failures {
 }
 
 impl Failures {
-    fn pause(&mut self, block: u64) -> u64 {
+    /// Whether what happened in `block` was counted: it is told again after a restart, and of one target's inserted
+    /// fees it is one trade that makes all of a block fail.
+    const fn knows(&self, block: u64) -> bool {
+        self.count + self.cancelled > 0 && self.block == block
+    }
+
+    fn pause(&mut self, block: u64) {
         self.until = block + (FIRST_PAUSE << (self.count + self.cancelled).min(MAX_DOUBLINGS));
         self.block = block;
-        self.until
     }
 }
 
@@ -96,28 +101,29 @@ impl Quarantine {
 
     /// A Request failed on chain in `block`. Returns the block from which it may be tried again.
     pub fn failed(&mut self, id: RequestId, block: u64) -> u64 {
-        let failures = self.failures.entry(id).or_default();
-        let until = failures.pause(block);
-        failures.count += 1;
-        self.unsaved.insert(id);
-        until
+        self.count(id, block, |failures| &mut failures.count)
     }
 
     /// A Request's execution was cancelled in `block`, because it would have failed. Returns the block from which it
     /// may be tried again.
     pub fn cancelled(&mut self, id: RequestId, block: u64) -> u64 {
-        let failures = self.failures.entry(id).or_default();
-        let until = failures.pause(block);
-        failures.cancelled += 1;
-        self.unsaved.insert(id);
-        until
+        self.count(id, block, |failures| &mut failures.cancelled)
     }
 
-    /// A Request of `target` with an inserted fee failed on chain in `block`. Returns whether that counts: however
-    /// many fail in a block, it is one trade that made them.
+    fn count(&mut self, id: RequestId, block: u64, counter: fn(&mut Failures) -> &mut u32) -> u64 {
+        let failures = self.failures.entry(id).or_default();
+        if !failures.knows(block) {
+            failures.pause(block);
+            *counter(failures) += 1;
+            self.unsaved.insert(id);
+        }
+        failures.until
+    }
+
+    /// A Request of `target` with an inserted fee failed on chain in `block`. Returns whether that counts.
     pub fn fee_failed(&mut self, target: Address, block: u64) -> bool {
         let failures = self.fees.entry(target).or_default();
-        if failures.count > 0 && failures.block == block {
+        if failures.knows(block) {
             return false;
         }
         (failures.until, failures.block) = (block + FEE_MEMORY, block);
@@ -214,6 +220,7 @@ mod tests {
         assert!(!quarantine.is_unsaved());
         let mut restarted = Quarantine::load(&journal).unwrap();
         assert!(restarted.holds(RequestId(1), 103) && !restarted.holds(RequestId(1), 104));
+        assert_eq!(restarted.failed(RequestId(1), 100), 104, "what is told again counted already");
         assert_eq!(restarted.failed(RequestId(1), 104), 112, "and it counts on");
         restarted.keep_only(|id| id != RequestId(2));
         restarted.forget(RequestId(1));
@@ -238,7 +245,7 @@ mod tests {
     #[test]
     fn the_pause_does_not_grow_for_ever() {
         let mut quarantine = Quarantine::default();
-        let last = (0..100).map(|_| quarantine.failed(RequestId(1), 0)).last();
-        assert_eq!(last, Some(FIRST_PAUSE << MAX_DOUBLINGS));
+        let last = (0..100).map(|block| quarantine.failed(RequestId(1), block)).last();
+        assert_eq!(last, Some(99 + (FIRST_PAUSE << MAX_DOUBLINGS)));
     }
 }

@@ -1,7 +1,10 @@
 //! What a keeper tells about its work, block by block.
 
 use crate::{bundles::BundleReport, pricing::Balance, turn::Turn};
-use alloy::primitives::{B256, U256};
+use alloy::{
+    primitives::{B256, U256},
+    serde::displayfromstr,
+};
 use errand_types::RequestId;
 use serde::Serialize;
 use std::time::Duration;
@@ -31,6 +34,7 @@ pub struct MinedReport {
     /// Gas used.
     pub gas_used: u64,
     /// What it cost, in wei.
+    #[serde(serialize_with = "displayfromstr::serialize")]
     pub cost_wei: U256,
 }
 
@@ -43,6 +47,7 @@ pub enum Withheld {
     /// Reverted and cancelled transactions have cost what the operator gives for them.
     LossBudget {
         /// What they cost in the last 24 hours, in wei.
+        #[serde(rename = "lostWei", serialize_with = "displayfromstr::serialize")]
         lost: U256,
     },
 }

@@ -206,24 +206,41 @@ impl Simulator {
         Ok(self.measure_one(next, job).await?.run)
     }
 
-    /// The revert data of a transaction under way, after those `before` it, where it would fail in the next block.
-    /// `None` where it would not, or nobody can know.
-    pub async fn failure(
+    /// Of an account's transactions, in the order of their nonces, those that would fail in the next block at that tip,
+    /// each behind the ones before it, with their revert data. Told of each is what it offers at most, in wei per gas.
+    /// What depends on something `unknown` is taken not to fail.
+    pub async fn failing<K>(
         &mut self,
         next: &NextBlock,
-        before: &[CallSpec],
-        call: &CallSpec,
-    ) -> Result<Option<Bytes>, SimulatorError> {
-        let job = Job::Transactions([before, std::slice::from_ref(call)].concat());
-        let run = self.run_one(next, job).await?;
-        if run.reads.env().intersects(EnvSeen::UNFORESEEABLE) {
-            return Ok(None);
+        tip: u128,
+        unknown: EnvSeen,
+        under_way: impl IntoIterator<Item = (K, CallSpec, u128)>,
+    ) -> Result<Vec<(K, Bytes)>, SimulatorError> {
+        let base_fee = u128::from(next.base_fee);
+        let (mut keys, mut acts) = (Vec::new(), Vec::new());
+        for (key, call, max_gas_price) in under_way {
+            let gas_price = (base_fee + tip).min(max_gas_price);
+            // What is too cheap is not mined, nor is what comes behind it: it costs nothing.
+            if gas_price < base_fee {
+                break;
+            }
+            keys.push(key);
+            acts.push(Act { call: CallSpec { gas_price, ..call }, block: *next, credit: U256::ZERO });
         }
-        Ok(match run.outcome {
-            Outcome::Revert { output, .. } => Some(output),
-            Outcome::Halt { .. } => Some(Bytes::new()),
-            _ => None,
-        })
+        if acts.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Together they may have more gas than a block.
+        let stage = Stage { is_unlimited: true, ..Stage::default() };
+        let played = self.rehearse(&acts, &stage).await?;
+        let failures =
+            keys.into_iter().zip(played).filter_map(|(key, Played { run, .. })| match run.outcome {
+                _ if run.reads.env().intersects(unknown) => None,
+                Outcome::Revert { output, .. } => Some((key, output)),
+                Outcome::Halt { .. } => Some((key, Bytes::new())),
+                _ => None,
+            });
+        Ok(failures.collect())
     }
 
     /// Runs one job, and tells what it took.

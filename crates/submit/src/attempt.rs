@@ -1,8 +1,12 @@
 //! Signing, recording and sending; replacing and cancelling.
 
 use crate::{
-    CrashPoint, Fees, Refusal, SubmitError, TxRequest, Update, actor::Actor, event::CancelReason,
-    fees::next_base_fee, flight::CANCEL_GAS, node::Broadcast,
+    CrashPoint, Fees, Refusal, SubmitError, TxRequest, Update,
+    actor::Actor,
+    event::CancelReason,
+    fees::{more, next_base_fee},
+    flight::{CANCEL_GAS, Flight},
+    node::Broadcast,
 };
 use alloy::{
     consensus::{TxEip1559, TypedTransaction},
@@ -116,6 +120,18 @@ impl Actor {
         })
     }
 
+    /// The most that an attempt may offer: a cancellation an eighth more, as it has to replace what offers the most.
+    fn limit(&self, purpose: Purpose) -> u128 {
+        match purpose {
+            Purpose::Execute => self.config.max_gas_price,
+            Purpose::Cancel => more(self.config.max_gas_price),
+        }
+    }
+
+    pub(crate) fn is_cancelling(&self, nonce: u64) -> bool {
+        self.flights.get(&nonce).is_some_and(Flight::is_cancelling)
+    }
+
     /// Replaces an intent's transaction by one that offers more. `false`: its limit does not allow that.
     pub(crate) async fn bump(&mut self, nonce: u64) -> Result<bool, SubmitError> {
         let fresh = self.fresh(nonce).await?;
@@ -128,7 +144,7 @@ impl Actor {
             Some(request) if purpose == Purpose::Execute => (request.ceiling(), request.max_tip),
             _ => (u128::MAX, u128::MAX),
         };
-        let ceiling = ceiling.min(self.config.max_gas_price);
+        let ceiling = ceiling.min(self.limit(purpose));
         let Some(fees) = offer.replacement(fresh, ceiling, max_tip) else {
             return Ok(false);
         };
@@ -140,13 +156,13 @@ impl Actor {
 
     /// Lets a transaction that does nothing compete for an intent's nonce.
     pub(crate) async fn cancel(&mut self, nonce: u64, reason: CancelReason) -> Result<(), SubmitError> {
-        let fresh = self.fresh(nonce).await?;
-        let limit = self.config.max_gas_price;
-        let Some(flight) = self.flights.get_mut(&nonce) else { return Ok(()) };
-        if flight.is_cancelling() {
-            // Asking again must not put off its re-pricing.
+        // Asking again must not put off its re-pricing.
+        if self.is_cancelling(nonce) {
             return Ok(());
         }
+        let fresh = self.fresh(nonce).await?;
+        let limit = self.limit(Purpose::Cancel);
+        let Some(flight) = self.flights.get_mut(&nonce) else { return Ok(()) };
         flight.acted_at = self.head.number;
         // Not bound by `replacement`'s sense of proportion: the nonce has to be freed.
         let least = flight.offer().map_or(fresh, Fees::bumped);

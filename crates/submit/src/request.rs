@@ -1,6 +1,6 @@
 //! What is to be sent, within which limits.
 
-use crate::{SubmitError, fees::more};
+use crate::SubmitError;
 use alloy::primitives::{Address, Bytes, U256};
 use errand_journal::Intent;
 use errand_types::{CallSpec, TX_GAS_CAP, WorkId};
@@ -109,8 +109,8 @@ pub struct SubmitConfig {
     pub confirmations: u64,
     /// Blocks without inclusion after which a transaction is replaced.
     pub replace_after_blocks: u64,
-    /// Highest price in wei per gas of anything that is sent, cancellations too: the bound where a request has
-    /// none of its own.
+    /// Highest price in wei per gas of anything that is sent: the bound where a request has none of its own. A
+    /// cancellation, which has to replace what offers that, may offer an eighth more.
     pub max_gas_price: u128,
     /// Tips.
     pub tip: TipPolicy,
@@ -120,14 +120,6 @@ pub struct SubmitConfig {
     pub tx_gas_cap: u64,
     /// Time that the node, or the signer, has for one answer.
     pub timeout: Duration,
-}
-
-impl SubmitConfig {
-    /// The usual settings where requests offer at most `price`, in wei per gas: what cancels one has to offer more.
-    #[must_use]
-    pub fn for_prices_up_to(price: u128) -> Self {
-        Self { max_gas_price: more(price), ..Self::default() }
-    }
 }
 
 impl Default for SubmitConfig {

@@ -157,7 +157,8 @@ async fn cancel(actor: &mut Actor, id: IntentId) -> Result<Vec<Event>, SubmitErr
     let nonce = actor.nonce_of(id)?;
     // What is mined cannot be cancelled, though its receipt may be late; and after a reorg the cancellation would be
     // what is sent again.
-    if actor.node.used_nonces(actor.account, BlockId::latest()).await? <= nonce {
+    if !actor.is_cancelling(nonce) && actor.node.used_nonces(actor.account, BlockId::latest()).await? <= nonce
+    {
         actor.cancel(nonce, CancelReason::Asked).await?;
     }
     Ok(std::mem::take(&mut actor.events))

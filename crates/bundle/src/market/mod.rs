@@ -20,7 +20,7 @@ pub const ETHER: i128 = 1_000_000_000_000_000_000;
 /// One gwei in wei.
 pub const GWEI: i128 = 1_000_000_000;
 
-/// Constants of a game. The defaults of bonds, lock and percentages are the paper's.
+/// Constants of a game. The defaults of bonds, lock and percentages are those of ChugSplash's paper.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Params {

@@ -96,7 +96,10 @@ impl fmt::Display for NodeUrl {
                 let _ = shown.set_password(None);
                 shown.set_query(None);
                 shown.set_fragment(None);
-                f.write_str(&self.scrub(shown.as_str()))
+                if !matches!(url.path(), "" | "/") {
+                    shown.set_path("/***");
+                }
+                f.write_str(shown.as_str())
             }
         }
     }

@@ -49,7 +49,7 @@ fn url_that_names_no_node_is_refused() {
 #[test]
 fn shown_url_has_no_secrets() -> Result<()> {
     let url = secret_url("wss", 8546)?;
-    assert_eq!(url.to_string(), "wss://127.0.0.1:8546/v3/***");
+    assert_eq!(url.to_string(), "wss://127.0.0.1:8546/***");
     assert_eq!(format!("{url:?}"), url.to_string());
     let plain: NodeUrl = "https://node.example/v2/mainnet".parse()?;
     assert_eq!(plain.to_string(), "https://node.example/v2/mainnet");

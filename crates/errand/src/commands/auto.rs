@@ -16,6 +16,8 @@ use errand_types::AutoOrMax;
 use eyre::Result;
 use serde_json::json;
 
+/// Look at and approve the AUTO that pays for executions
+///
 /// Requests can pay in AUTO: the fee is 10 % on top of the gas instead of 30 %, and is taken from the user's
 /// wallet when the Request is executed, not before. For that the contract AutoPayments needs an allowance.
 #[derive(Debug, Subcommand)]
@@ -23,9 +25,7 @@ use serde_json::json;
   errand auto balance --account alice
   errand auto approve 100auto --account alice")]
 pub(crate) enum Command {
-    /// Show what an account could pay with
     Balance(Balance),
-    /// Allow executions to be paid from your AUTO
     Approve(Approve),
 }
 
@@ -38,6 +38,8 @@ impl Command {
     }
 }
 
+/// Show what an account could pay with
+///
 /// Shows an account's ETH and AUTO, what it allows AutoPayments to take, and the lesser of balance and
 /// allowance: what its Requests can pay with at this moment.
 #[derive(Args, Debug)]
@@ -84,6 +86,8 @@ impl Balance {
     }
 }
 
+/// Allow executions to be paid from your AUTO
+///
 /// Sets the allowance from which executions of your Requests are paid. Only the Registry can have it used, and
 /// only to pay the executor of a Request of yours. Zero takes it back.
 #[derive(Args, Debug)]

@@ -21,6 +21,8 @@ use errand_types::Auto;
 use eyre::Result;
 use serde_json::json;
 
+/// Stake AUTO for the right to execute
+///
 /// Time is divided into epochs of a fixed number of blocks. In each, one staker is drawn in proportion to its
 /// stake, and its worker alone may execute. With 50 of 150 staked AUTO you hold a third of all epochs.
 #[derive(Debug, Subcommand)]
@@ -129,7 +131,7 @@ impl Remove {
         let value = json!({
             "transactions": sent,
             "unstakingAutoBase": unstaking.amount.to_string(),
-            "claimableFromEpoch": unstaking.claimableFrom.to_string(),
+            "claimableFromEpoch": unstaking.claimableFrom.saturating_to::<u64>(),
         });
         session.format.print(&value, || {
             format!(

@@ -19,6 +19,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
+/// Show the chain, its contracts and what is outstanding
+///
 /// Shows what is on the node's chain: every contract of the deployment with its code compared to the record,
 /// the outstanding Requests, who may execute now, and what executions cost.
 ///

@@ -25,6 +25,9 @@ pub struct Entry {
     pub header: BundleHeader,
     /// As it was announced last.
     pub status: Status,
+    /// Whether a bond of ours was sent for it.
+    #[serde(default)]
+    pub is_claimed: bool,
 }
 
 /// What a block did, the other way round.
@@ -71,6 +74,14 @@ impl BundleBook {
         self.changed.insert(*id);
     }
 
+    /// A bond was sent for a bundle.
+    pub fn claimed(&mut self, id: &B256) {
+        if let Some(entry) = self.bundles.get_mut(id) {
+            entry.is_claimed = true;
+            self.changed.insert(*id);
+        }
+    }
+
     /// Applies logs of past blocks.
     pub fn apply_history(&mut self, logs: &[Log]) -> Result<(), BookError> {
         logs.iter().try_for_each(|log| self.apply_log(log).map(drop))
@@ -101,13 +112,18 @@ impl BundleBook {
                     self.bundles.remove(&id);
                     self.changed.insert(id);
                 }
-                Undo::Restore(entry) => {
+                Undo::Restore(mut entry) => {
+                    entry.is_claimed |= self.is_claimed(&entry.id);
                     self.changed.insert(entry.id);
                     self.bundles.insert(entry.id, *entry);
                 }
             }
         }
         Ok(())
+    }
+
+    fn is_claimed(&self, id: &B256) -> bool {
+        self.bundles.get(id).is_some_and(|entry| entry.is_claimed)
     }
 
     fn apply_log(&mut self, log: &Log) -> Result<Option<Undo>, BookError> {
@@ -124,7 +140,8 @@ impl BundleBook {
                 }
                 let (id, manager, header) = (event.bundleId, event.manager, event.header);
                 self.changed.insert(id);
-                let entry = Entry { id, manager, header, status: event.status };
+                let (status, is_claimed) = (event.status, self.is_claimed(&id));
+                let entry = Entry { id, manager, header, status, is_claimed };
                 let before = self.bundles.insert(id, entry);
                 Ok(Some(before.map_or(Undo::Remove(id), |entry| Undo::Restore(Box::new(entry)))))
             }

@@ -1,6 +1,9 @@
 //! Why a bundle is not executed now.
 
-use alloy::primitives::{Address, Bytes, U256};
+use alloy::{
+    primitives::{Address, Bytes, U256},
+    serde::displayfromstr,
+};
 use serde::Serialize;
 
 /// Why nothing is done about a bundle now.
@@ -23,22 +26,28 @@ pub enum Hindrance {
     #[error("the base fee of {base_fee} wei is above its cap of {cap} wei")]
     Congested {
         /// Wei per gas.
+        #[serde(rename = "baseFeeWei", serialize_with = "displayfromstr::serialize")]
         base_fee: u64,
         /// Wei per gas.
+        #[serde(rename = "capWei", serialize_with = "displayfromstr::serialize")]
         cap: U256,
     },
     /// There is no room for a tip below its cap.
     #[error("gas at {gas_price} wei, with the tip, leaves no room below the limit of {cap} wei")]
     NearCap {
         /// Wei per gas.
+        #[serde(rename = "gasPriceWei", serialize_with = "displayfromstr::serialize")]
         gas_price: u128,
         /// Its cap, or the operator's; wei per gas.
+        #[serde(rename = "capWei", serialize_with = "displayfromstr::serialize")]
         cap: u128,
     },
-    /// It is over, and what it owes cannot be had now: gas is too dear for it, or it was not seen to succeed.
-    #[error("it owes {owed} wei, which cannot be taken at a profit now")]
+    /// It is over, and what its project and its selection strategy owe cannot be had now: gas is too dear for it, or it
+    /// was not seen to succeed.
+    #[error("its project and strategy owe {owed} wei, which cannot be taken at a profit now")]
     Owed {
         /// In wei.
+        #[serde(rename = "owedWei", serialize_with = "displayfromstr::serialize")]
         owed: U256,
     },
     /// Others may hold bonds, and were not read yet.
@@ -51,6 +60,7 @@ pub enum Hindrance {
     #[error("its budget of {budget} wei does not pay what is left at the present base fee")]
     Underfunded {
         /// Wei.
+        #[serde(rename = "budgetWei", serialize_with = "displayfromstr::serialize")]
         budget: U256,
     },
     /// One of its strategies changed, or gives no price.
@@ -101,16 +111,20 @@ pub enum Hindrance {
     #[error("its bond of {bond} wei is above the {left} wei that may be at risk; --max-bond sets the limit")]
     BondTooHigh {
         /// Wei.
+        #[serde(rename = "bondWei", serialize_with = "displayfromstr::serialize")]
         bond: U256,
         /// Wei.
+        #[serde(rename = "leftWei", serialize_with = "displayfromstr::serialize")]
         left: U256,
     },
     /// The account cannot pay for it.
     #[error("the account has {balance} wei, bond and gas need {needed} wei")]
     OutOfFunds {
         /// Wei.
+        #[serde(rename = "balanceWei", serialize_with = "displayfromstr::serialize")]
         balance: U256,
         /// Wei.
+        #[serde(rename = "neededWei", serialize_with = "displayfromstr::serialize")]
         needed: U256,
     },
     /// It cannot be finished in time.
@@ -147,14 +161,17 @@ pub enum Hindrance {
     #[error("it earns {income} wei and costs {cost} wei")]
     Unprofitable {
         /// Wei.
+        #[serde(rename = "incomeWei", serialize_with = "displayfromstr::serialize")]
         income: U256,
         /// Wei.
+        #[serde(rename = "costWei", serialize_with = "displayfromstr::serialize")]
         cost: U256,
     },
     /// Gas is dearer than the operator's limit.
     #[error("gas costs {gas_price} wei, above the limit")]
     GasTooDear {
         /// Wei per gas.
+        #[serde(rename = "gasPriceWei", serialize_with = "displayfromstr::serialize")]
         gas_price: u128,
     },
     /// It failed on chain and is left alone.

@@ -19,7 +19,8 @@ use crate::{
 use alloy::primitives::{Address, B256, U256, keccak256, map::HashMap};
 use errand_bindings::IChugSplashManager::Status;
 use errand_journal::{Batch as Records, IntentId, Journal};
-use errand_types::{BlockDelta, BlockHead, CallSpec, WorkId};
+use errand_sim::EnvSeen;
+use errand_types::{BlockDelta, BlockHead, WorkId};
 use flights::Flight;
 use serde::Serialize;
 use std::{
@@ -253,6 +254,8 @@ impl Bundles {
                 Err(hindrance @ Hindrance::Unknown { .. }) => Finding::Wait(hindrance),
                 // What it announced is true of every project, whatever its strategies are.
                 Err(hindrance) if entry.status == Status::APPROVED => Finding::Wait(hindrance),
+                // A bond of ours may be in it, for whoever trusts its strategies again.
+                Err(hindrance) if entry.is_claimed => Finding::Wait(hindrance),
                 Err(_) => Finding::of_status(entry.status),
             };
             let (mut step, mut hindrance, mut balance) = (None, None, None);
@@ -452,19 +455,11 @@ impl Bundles {
         next: &errand_types::NextBlock,
         policy: &Policy,
     ) -> Result<Vec<IntentId>, SimulatorError> {
-        let mut failing = Vec::new();
-        for (intent, flight) in self.flights.iter().filter(|(_, flight)| flight.is_pending) {
-            let Some(call) = &flight.call else { continue };
-            let price = (u128::from(next.base_fee) + policy.tip).min(flight.max_gas_price);
-            if price < u128::from(next.base_fee) {
-                continue;
-            }
-            let call = CallSpec { gas_price: price, ..call.clone() };
-            if simulator.failure(next, &[], &call).await?.is_some() {
-                failing.push(*intent);
-            }
-        }
-        Ok(failing)
+        let under_way = self.flights.iter().filter(|(_, flight)| flight.is_pending);
+        let under_way =
+            under_way.filter_map(|(id, flight)| Some((*id, flight.call.clone()?, flight.max_gas_price)));
+        let failing = simulator.failing(next, policy.tip, EnvSeen::UNFORESEEABLE, under_way).await?;
+        Ok(failing.into_iter().map(|(intent, _)| intent).collect())
     }
 }
 

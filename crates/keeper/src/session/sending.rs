@@ -11,7 +11,7 @@ use crate::{
 use alloy::{primitives::U256, rpc::types::TransactionReceipt, sol_types::SolEvent};
 use errand_bindings::IRegistry;
 use errand_journal::{IntentId, JournalError};
-use errand_submit::{CancelReason, Event, SubmitError, Submitter, TxRequest, Update};
+use errand_submit::{Event, SubmitError, Submitter, TxRequest, Update};
 use errand_types::{RequestId, WorkId};
 
 impl Session<'_> {
@@ -56,7 +56,12 @@ impl Session<'_> {
         if self.lasting.submitter.is_none() || self.lasting.disk_is_full {
             return Ok(());
         }
-        for intent in self.engine.failing(now()).await? {
+        let failing = self.engine.failing(now()).await?;
+        if let Some(trouble) = self.engine.simulator_mut().take_trouble() {
+            tracing::warn!(error = %trouble, "of what is under way it cannot be read now whether it would fail");
+            self.is_unfinished = true;
+        }
+        for intent in failing {
             self.cancel(intent, mined).await?;
         }
         Ok(())
@@ -125,8 +130,8 @@ impl Session<'_> {
                         self.engine.failed_on_chain(id, receipt.block_number.unwrap_or_default());
                     }
                 }
-                Update::Cancelling { reason: CancelReason::Asked, tx_hash, .. } => {
-                    tracing::info!(nonce = event.nonce, %tx_hash, "would fail now: it is being cancelled");
+                Update::Cancelling { reason, tx_hash, .. } => {
+                    tracing::info!(nonce = event.nonce, %tx_hash, ?reason, "it is being cancelled");
                     self.engine.flights().given_up(event.intent);
                 }
                 Update::Cancelled { receipt } => {

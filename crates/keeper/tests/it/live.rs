@@ -2,11 +2,11 @@
 
 use crate::common::{ALWAYS, Running, SWITCH, Stage, TIMER, until};
 use alloy::{
-    primitives::{U256, address},
+    primitives::{B256, U256, address},
     providers::Provider,
 };
 use errand_journal::{IntentState, Purpose};
-use errand_keeper::{AutoValue, ProfitRule, Turn};
+use errand_keeper::{AutoValue, MinedReport, ProfitRule, Turn};
 use tempfile::tempdir;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -201,29 +201,38 @@ async fn an_execution_that_a_reorg_takes_back_is_made_again() {
     assert_eq!(stage.executed().await, [request.id.0]);
 }
 
+/// Has a keeper send an execution that succeeds since the last block, and that no block takes yet. Gives its hash.
+async fn sends_by_the_last_block(stage: &Stage, keeper: &Running) -> B256 {
+    stage.mine_and_see(keeper, 1).await;
+    stage.anvil.set_automine(false).await.unwrap();
+    stage.submit_slot(SWITCH, 1).await;
+    stage.anvil.mine(1).await.unwrap();
+    let report = keeper.told("it is sent", |report| !report.sent.is_empty()).await;
+    report.sent[0].tx.unwrap()
+}
+
+/// Mines until one of the keeper's transactions is in a block.
+async fn mined(stage: &Stage, keeper: &Running) -> MinedReport {
+    let found = || keeper.reports().into_iter().flat_map(|report| report.mined).next();
+    until("it is in a block", || async {
+        stage.mine_and_see(keeper, 1).await;
+        found().is_some()
+    })
+    .await;
+    found().unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_reorg_makes_fail_is_taken_back() {
     let stage = Stage::set().await;
     let folder = tempdir().unwrap();
     let request = stage.register(SWITCH).await;
     let keeper = stage.keeper(1, folder.path());
-    // So many that it knows how far apart they are.
-    stage.mine_and_see(&keeper, 5).await;
-    stage.anvil.set_automine(false).await.unwrap();
-    stage.submit_slot(SWITCH, 1).await;
-    stage.anvil.mine(1).await.unwrap();
-    let report = keeper.told("it is sent", |report| !report.sent.is_empty()).await;
-    let sent = report.sent[0].tx.unwrap();
+    let sent = sends_by_the_last_block(&stage, &keeper).await;
     // The block that set the switch is gone, and what was sent still waits.
     stage.anvil.reorg(1).await.unwrap();
     stage.seen_by(&keeper).await;
-    let mined = |keeper: &Running| keeper.reports().into_iter().flat_map(|report| report.mined).next();
-    until("it is cancelled", || async {
-        stage.mine_and_see(&keeper, 1).await;
-        mined(&keeper).is_some()
-    })
-    .await;
-    let cancellation = mined(&keeper).unwrap();
+    let cancellation = mined(&stage, &keeper).await;
     assert!(cancellation.success && cancellation.tx != sent, "{cancellation:?}");
     assert_eq!(cancellation.gas_used, 21_000);
     assert!(stage.executed().await.is_empty());
@@ -236,6 +245,23 @@ async fn what_a_reorg_makes_fail_is_taken_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_reorg_during_a_pause_makes_fail_is_taken_back() {
+    let stage = Stage::set().await;
+    let folder = tempdir().unwrap();
+    stage.register(SWITCH).await;
+    let keeper = stage.keeper(1, folder.path());
+    sends_by_the_last_block(&stage, &keeper).await;
+    keeper.stop().await;
+    stage.anvil.reorg(1).await.unwrap();
+    let keeper = stage.keeper(1, folder.path());
+    let cancellation = mined(&stage, &keeper).await;
+    assert!(cancellation.success, "{cancellation:?}");
+    assert_eq!(cancellation.gas_used, 21_000);
+    assert!(stage.executed().await.is_empty());
+    keeper.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_too_cheap_to_be_mined_is_not_taken_back() {
     let stage = Stage::set().await;
     let folder = tempdir().unwrap();
@@ -244,15 +270,11 @@ async fn what_is_too_cheap_to_be_mined_is_not_taken_back() {
     let mut policy = stage.policy(1);
     policy.rule.max_gas_price = Some(2 * base_fee + policy.tip);
     let keeper = stage.keeper_with(1, folder.path(), policy);
-    stage.mine_and_see(&keeper, 5).await;
-    stage.anvil.set_automine(false).await.unwrap();
-    stage.submit_slot(SWITCH, 1).await;
-    stage.anvil.mine(1).await.unwrap();
-    keeper.told("it is sent", |report| !report.sent.is_empty()).await;
+    sends_by_the_last_block(&stage, &keeper).await;
     // What made it succeed is gone, and no block takes it at this base fee: it costs nothing.
-    stage.anvil.reorg(1).await.unwrap();
     stage.anvil.set_next_base_fee(100 * base_fee).await.unwrap();
-    stage.anvil.mine(1).await.unwrap();
+    stage.anvil.reorg(1).await.unwrap();
+    assert!(u128::from(stage.head().await.base_fee) > 50 * base_fee);
     stage.seen_by(&keeper).await;
     keeper.stop().await;
     let intents = stage.journal(1, folder.path()).unsettled().unwrap();

@@ -146,7 +146,7 @@ async fn what_a_strange_strategy_says_of_bonds_and_turns_moves_nothing() {
     let mut project = market.project(1).await;
     project.site.ess = STRANGE_ESS;
     let trusting = BundlePolicy { allowed_strategies: vec![STRANGE_ESS], ..Default::default() };
-    let keeper = market.keeper_with(1, folder.path(), trusting, 6_000_000);
+    let keeper = market.keeper_with(1, folder.path(), trusting.clone(), 6_000_000);
     let bundle = begun(&market, &mut project, &keeper, Wish::default()).await;
     keeper.stop().await;
     market.stage.anvil.mine(1).await.unwrap();
@@ -158,6 +158,17 @@ async fn what_a_strange_strategy_says_of_bonds_and_turns_moves_nothing() {
     market.stage.mine_and_see(&keeper, 2).await;
     keeper.stop().await;
     assert_eq!((market.nonce(1).await, project.info(&bundle).await.nextIndex), (nonce, done));
+
+    // Nor is it forgotten when it is over: the bond is there for who trusts the strategy again.
+    market.stage.anvil.set_automine(true).await.unwrap();
+    project.send(&IChugSplashManager::cancelCall {}, U256::ZERO).await;
+    let keeper = market.keeper_with(1, folder.path(), BundlePolicy::default(), 6_000_000);
+    market.stage.mine_and_see(&keeper, 5).await;
+    keeper.stop().await;
+    assert_eq!(market.nonce(1).await, nonce);
+    let keeper = market.keeper_with(1, folder.path(), trusting, 6_000_000);
+    until("the bond is settled", || async { market.lock(&project, &bundle).await.executor.is_zero() }).await;
+    keeper.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

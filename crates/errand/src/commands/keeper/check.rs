@@ -34,8 +34,9 @@ use std::{
 /// That it is not the account's turn right now is told and is no failure.
 /// While a keeper runs, what its journal holds is left out.
 #[derive(Args, Debug)]
-#[command(after_help = "Example:
-  errand keeper check --account worker --rpc ws://127.0.0.1:8545")]
+#[command(after_help = "Examples:
+  errand keeper check --account worker --rpc ws://127.0.0.1:8545
+  errand keeper check --executor 0x7099…              without a key")]
 pub(crate) struct Check {
     #[command(flatten)]
     judgement: Judgement,
@@ -43,6 +44,9 @@ pub(crate) struct Check {
     bundles: BundleArgs,
     #[command(flatten)]
     journal: JournalArgs,
+    /// The account to check, without its key
+    #[arg(long, value_name = "ADDRESS", env = "ERRAND_EXECUTOR", value_parser = crate::calldata::address)]
+    executor: Option<Address>,
     #[command(flatten)]
     key: KeyArgs,
 }
@@ -76,7 +80,10 @@ struct Findings<'a> {
 
 impl Check {
     pub(super) async fn run(&self, global: &Global) -> Result<()> {
-        let executor = self.key.load()?.address();
+        let executor = match self.executor {
+            Some(executor) => executor,
+            None => self.key.load_or("name the account to check: --executor ADDRESS")?.address(),
+        };
         let session = Session::open(global).await?;
         let balance = session.balance(executor).await?;
         if balance.is_zero() {

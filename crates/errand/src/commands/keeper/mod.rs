@@ -17,6 +17,8 @@ use errand_types::{Auto, Eth, GasPrice};
 use eyre::Result;
 use std::str::FromStr;
 
+/// Execute others' calls and be paid
+///
 /// A keeper follows the chain, finds Requests whose call succeeds and whose fee pays, and executes them while
 /// the gate lets its account. Where there is a ChugSplashRegistry it also claims and executes projects' bundles.
 #[derive(Debug, Subcommand)]

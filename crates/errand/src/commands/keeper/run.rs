@@ -103,7 +103,8 @@ impl Run {
             config: SubmitConfig {
                 confirmations: self.confirmations,
                 // Without a limit of the operator's the default one holds: it bounds what a lying node can cost.
-                ..policy.rule.max_gas_price.map(SubmitConfig::for_prices_up_to).unwrap_or_default()
+                max_gas_price: policy.rule.max_gas_price.unwrap_or(SubmitConfig::default().max_gas_price),
+                ..SubmitConfig::default()
             },
         });
         let mut recorder = Recorder::open(self.stats.as_deref(), self.dry_run, self.explain)?;

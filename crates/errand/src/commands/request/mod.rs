@@ -22,6 +22,8 @@ use errand_types::RequestId;
 use eyre::Result;
 use serde_json::{Value, json};
 
+/// Register calls, look at them, cancel them
+///
 /// A Request is a call that is made as soon as it can succeed: the condition is in the contract that is called,
 /// which reverts until it holds. Executors try it after every block and are paid from the Request's deposit, or
 /// in AUTO from your wallet.

@@ -102,7 +102,7 @@ pub(crate) struct New {
     /// Stay registered after an execution. Takes no deposit: pays in AUTO, or with ETH that the target sends
     #[arg(long, env = "ERRAND_RECURRING", value_parser = BoolishValueParser::new())]
     recurring: bool,
-    /// Application that is rewarded for bringing the Request
+    /// Application that brought the Request, told in its logs
     #[arg(long, value_name = "ADDRESS", env = "ERRAND_REFERER", value_parser = crate::calldata::address, default_value_t = Address::ZERO, hide_default_value = true)]
     referer: Address,
     /// Gas that the execution is charged, for the estimate of the fee, where it cannot be simulated yet

@@ -35,7 +35,7 @@ use std::{
 pub(crate) struct Artifacts {
     #[command(flatten)]
     source: SourceArgs,
-    /// Where sources are. Default: the folder of forge's output
+    /// Where sources are. Default: the folder that forge's output is in
     #[arg(long, value_name = "DIR", env = "ERRAND_ROOT")]
     root: Option<PathBuf>,
     /// Where to write

@@ -10,7 +10,8 @@ use std::{fs, path::PathBuf};
 /// Play the game between executors and owners
 ///
 /// Plays upgrades of 34 million gas between executors and owners that are honest, late, stalling or colluding, with
-/// the paper's bonds and fees, and shows what each earns. The same seed gives the same table. No node is asked.
+/// the bonds and fees that ChugSplash's paper proposes, and shows what each earns. The same seed gives the same
+/// table. No node is asked.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   errand upgrade simulate-market

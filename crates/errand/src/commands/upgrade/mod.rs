@@ -21,6 +21,8 @@ use crate::cli::Global;
 use clap::Subcommand;
 use eyre::Result;
 
+/// Upgrade a project by a bundle that executors carry out
+///
 /// A project's upgrade is a bundle: an ordered list of actions that its owner approves and executors carry out,
 /// paid out of a budget that the approval locks. What it does stands in an `upgrade.toml`.
 #[derive(Debug, Subcommand)]
@@ -30,7 +32,6 @@ pub(crate) enum Command {
     Register(setup::Register),
     Adopt(setup::Adopt),
     Release(setup::Release),
-    /// Who else may propose bundles
     #[command(subcommand)]
     Proposer(setup::Proposer),
     Plan(plan::Plan),

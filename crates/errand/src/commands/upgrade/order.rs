@@ -91,7 +91,7 @@ impl Placing {
             "chainId": chain,
             "purpose": step.purpose,
             "to": step.to,
-            "value": step.value.to_string(),
+            "valueWei": step.value.to_string(),
             "data": data,
         });
         session.format.print(&value, || {

@@ -70,7 +70,8 @@ pub(crate) fn registry(session: &Session) -> Result<IChugSplashRegistryInstance<
             session.deployment.path().display()
         ))
         .hint(
-            "deploy it with `forge script script/DeployChugSplash.s.sol --broadcast` or `make deploy-local`",
+            "deploy it with `forge script script/DeployChugSplash.s.sol --rpc-url URL --broadcast --account NAME` or \
+             `make deploy-local`",
         )
     })?;
     Ok(IChugSplashRegistry::new(contract.address, session.provider.clone()))
@@ -162,7 +163,10 @@ impl<'a> Project<'a> {
             return Ok(());
         }
         Err(Problem::new(format!("{account} may not propose for {}: its owner is {owner}", self.address))
-            .hint(format!("the owner lets it with `errand upgrade proposer add {account}`"))
+            .hint(format!(
+                "the owner lets it with `errand upgrade proposer add {account} --manager {}`",
+                self.address
+            ))
             .into())
     }
 

@@ -271,18 +271,18 @@ impl Release {
     }
 }
 
-/// Who else may propose bundles. Proposing locks nothing; only the owner approves.
+/// Who else may propose bundles
+///
+/// Proposing locks nothing; only the owner approves.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Example:
   errand upgrade proposer add 0x7099… --manager 0x5FbD… --account alice")]
 pub(crate) enum Proposer {
-    /// Let an account propose
     Add(ProposerAdd),
-    /// Let it propose no longer
     Remove(ProposerRemove),
 }
 
-/// Lets an account propose bundles.
+/// Let an account propose bundles
 #[derive(Args, Debug)]
 #[command(after_help = "Example:
   errand upgrade proposer add 0x7099… --manager 0x5FbD… --account alice")]
@@ -294,7 +294,7 @@ pub(crate) struct ProposerAdd {
     order: Order,
 }
 
-/// Takes the right to propose from an account.
+/// Let an account propose no longer
 #[derive(Args, Debug)]
 #[command(after_help = "Example:
   errand upgrade proposer remove 0x7099… --manager 0x5FbD… --account alice")]

@@ -250,7 +250,10 @@ impl Watch {
 
     async fn end(&self, project: &Project<'_>, state: &State) -> Result<()> {
         if state.status == BundleStatus::COMPLETED {
-            note("completed; what is left of budget and bond is free: `errand upgrade withdraw`");
+            note(format!(
+                "completed; what is left of budget and bond is free: `errand upgrade withdraw --all --manager {}`",
+                project.address
+            ));
             return Ok(());
         }
         let proposal = project.proposal(self.bundle.id).await?;

@@ -82,7 +82,7 @@ fn a_safe_gets_its_transactions_without_a_key() {
     assert!(place.status(made.id) == Status::PROPOSED);
     place.look(&["approve", &id, "--calldata"]).failed(1, &["not funded"]);
     let deposit = place.json(&["fund", "--for-bundle", &id, "--calldata"]);
-    assert_eq!(deposit["value"].as_str().unwrap(), made.costs.deposit.to_string());
+    assert_eq!(deposit["valueWei"].as_str().unwrap(), made.costs.deposit.to_string());
     place.transact_json(place.stranger, &deposit);
     place.transact_json(place.owner, &place.json(&["approve", &id, "--calldata"]));
     assert!(place.status(made.id) == Status::APPROVED);

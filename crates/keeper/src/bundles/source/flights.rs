@@ -45,6 +45,9 @@ impl Bundles {
             max_gas_price: plan.max_gas_price,
         };
         self.flights.insert(intent, flight);
+        if !plan.bond.is_zero() {
+            self.book.claimed(&plan.bundle);
+        }
     }
 
     /// Another intent has this work; its end will be told.
@@ -69,6 +72,9 @@ impl Bundles {
         let (bond, max_gas_price) = (request.value, request.max_gas_price);
         let flight = Flight { work, call: Some(call), is_pending, is_released: false, bond, max_gas_price };
         self.flights.insert(intent.id, flight);
+        if !bond.is_zero() {
+            intent.work.iter().for_each(|work| self.book.claimed(&work.id));
+        }
         Ok(())
     }
 

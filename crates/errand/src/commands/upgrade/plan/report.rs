@@ -284,7 +284,8 @@ impl Planning<'_> {
             ));
         }
         if self.home.project.unregistered.is_some() {
-            lines.push("Create the manager before it is proposed: errand upgrade register".into());
+            lines
+                .push("Create the manager before it is proposed: errand upgrade register --salt SALT".into());
         }
         if self.bundle.header.uri.is_empty() {
             lines.push(

@@ -184,6 +184,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_being_cancelled_is_held_and_not_counted_on() {
+        let mut flights = Flights::default();
+        flights.opened(IntentId(1), vec![ID], call(1), 1);
+        flights.opened(IntentId(2), vec![], call(2), 1);
+        flights.given_up(IntentId(1));
+        assert_eq!(pending(&flights), [2]);
+        assert_eq!(flights.pending_ids().count(), 0);
+        assert!(flights.holds(ID), "it may still be mined");
+        flights.landed(IntentId(1));
+        flights.reopened(IntentId(1), [ID]);
+        assert_eq!(pending(&flights), [2], "after a reorg the cancellation is what is sent again");
+    }
+
+    #[test]
     fn what_an_earlier_intent_may_execute_again_goes_back_to_it() {
         let mut flights = Flights::default();
         flights.opened(IntentId(1), vec![ID], call(1), 1);

@@ -68,6 +68,15 @@ impl SimulatorError {
     }
 }
 
+/// The revert data of a run that failed.
+fn failure(run: &Run) -> Option<Bytes> {
+    match &run.outcome {
+        Outcome::Revert { output, .. } => Some(output.clone()),
+        Outcome::Halt { .. } => Some(Bytes::new()),
+        _ => None,
+    }
+}
+
 /// What is to be run.
 #[derive(Clone, Debug)]
 pub enum Job {
@@ -233,14 +242,19 @@ impl Simulator {
         // Together they may have more gas than a block.
         let stage = Stage { is_unlimited: true, ..Stage::default() };
         let played = self.rehearse(&acts, &stage).await?;
-        let failures =
-            keys.into_iter().zip(played).filter_map(|(key, Played { run, .. })| match run.outcome {
-                _ if run.reads.env().intersects(unknown) => None,
-                Outcome::Revert { output, .. } => Some((key, output)),
-                Outcome::Halt { .. } => Some((key, Bytes::new())),
-                _ => None,
-            });
-        Ok(failures.collect())
+        let mut failing = Vec::new();
+        for ((key, act), Played { run, .. }) in keys.into_iter().zip(acts).zip(played) {
+            let Some(output) = failure(&run) else { continue };
+            // What those before it depend on, it depends on, too: then it has to fail without them as well.
+            let is_certain = !run.reads.env().intersects(unknown) || {
+                let alone = self.run_one(next, Job::Transactions(vec![act.call])).await?;
+                !alone.reads.env().intersects(unknown) && failure(&alone).is_some()
+            };
+            if is_certain {
+                failing.push((key, output));
+            }
+        }
+        Ok(failing)
     }
 
     /// Runs one job, and tells what it took.

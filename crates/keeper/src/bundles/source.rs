@@ -334,7 +334,7 @@ impl Bundles {
                 let last = self.seen.get(&entry.id).map(|seen| seen.stake).unwrap_or_default();
                 Stake { unread: last.unread.saturating_add(u32::from(!is_troubled)), ..last }
             }
-            // A strategy that is not trusted has no bond of ours.
+            // What a strategy that is not trusted says of bonds is not asked.
             Err(_) => Stake { was_read: true, ..Stake::default() },
         }
     }
@@ -455,7 +455,7 @@ impl Bundles {
         next: &errand_types::NextBlock,
         policy: &Policy,
     ) -> Result<Vec<IntentId>, SimulatorError> {
-        let under_way = self.flights.iter().filter(|(_, flight)| flight.is_pending);
+        let under_way = self.flights.iter().filter(|(_, flight)| flight.is_pending && !flight.is_given_up);
         let under_way =
             under_way.filter_map(|(id, flight)| Some((*id, flight.call.clone()?, flight.max_gas_price)));
         let failing = simulator.failing(next, policy.tip, EnvSeen::UNFORESEEABLE, under_way).await?;

@@ -40,6 +40,12 @@ pub async fn sync_bundles(
         };
         book.apply_history(&sync_logs(endpoint, &query, from, head, progress).await?)?;
     }
+    // What no log tells.
+    if let Some(journal) = journal {
+        let records = off_thread(journal, |journal| journal.records(BUNDLE)).await?;
+        let entries = records.iter().filter_map(|record| serde_json::from_slice::<Entry>(&record.bytes).ok());
+        entries.filter(|entry| entry.is_claimed).for_each(|entry| book.claimed(&entry.id));
+    }
     Ok(book)
 }
 

@@ -293,7 +293,7 @@ impl Place {
     /// Sends what `--calldata --json` printed.
     pub(crate) fn transact_json(&self, from: u32, printed: &Value) {
         let text = |name: &str| printed[name].as_str().unwrap();
-        let (to, value) = (text("to").parse().unwrap(), text("value").parse().unwrap());
+        let (to, value) = (text("to").parse().unwrap(), text("valueWei").parse().unwrap());
         self.transact(from, to, hex::decode(text("data")).unwrap(), value, None);
     }
 

@@ -3,7 +3,7 @@
 use super::{Bundles, FIRST_PAUSE, MAX_DOUBLINGS};
 use crate::bundles::{book::Entry, judge::Plan};
 use alloy::primitives::U256;
-use errand_journal::{Intent, IntentId, IntentState};
+use errand_journal::{Intent, IntentId, IntentState, Purpose};
 use errand_submit::{Event, SubmitError, TxRequest, Update};
 use errand_types::{CallSpec, WorkId, WorkKind};
 
@@ -14,6 +14,8 @@ pub(super) struct Flight {
     /// `None` where only the journal knows it.
     pub(super) call: Option<CallSpec>,
     pub(super) is_pending: bool,
+    /// It is being cancelled.
+    pub(super) is_given_up: bool,
     /// Given back to be taken anew: its work is free although it is not final.
     pub(super) is_released: bool,
     pub(super) bond: U256,
@@ -40,6 +42,7 @@ impl Bundles {
             work: vec![plan.work],
             call: Some(plan.call.clone()),
             is_pending: true,
+            is_given_up: false,
             is_released: false,
             bond: plan.bond,
             max_gas_price: plan.max_gas_price,
@@ -56,6 +59,7 @@ impl Bundles {
             work: vec![work],
             call: None,
             is_pending: false,
+            is_given_up: false,
             is_released: false,
             bond: U256::ZERO,
             max_gas_price: u128::MAX,
@@ -70,7 +74,15 @@ impl Bundles {
         let call = request.sent_by(intent.account);
         let is_pending = intent.state == IntentState::Open;
         let (bond, max_gas_price) = (request.value, request.max_gas_price);
-        let flight = Flight { work, call: Some(call), is_pending, is_released: false, bond, max_gas_price };
+        let flight = Flight {
+            work,
+            call: Some(call),
+            is_pending,
+            is_given_up: intent.attempts.last().is_some_and(|attempt| attempt.purpose == Purpose::Cancel),
+            is_released: false,
+            bond,
+            max_gas_price,
+        };
         self.flights.insert(intent.id, flight);
         if !bond.is_zero() {
             intent.work.iter().for_each(|work| self.book.claimed(&work.id));
@@ -89,8 +101,18 @@ impl Bundles {
             Update::Mined { .. } => {
                 self.landed(event.intent);
                 self.releases.extend(work.iter().map(|work| (event.intent, *work)));
+                let has_bond = self.flights.get(&event.intent).is_some_and(|flight| !flight.bond.is_zero());
                 for work in work {
                     self.failures.remove(&work.id);
+                    // A reorg may have taken the bundle away, and what was known of it.
+                    if has_bond {
+                        self.book.claimed(&work.id);
+                    }
+                }
+            }
+            Update::Cancelling { .. } => {
+                if let Some(flight) = self.flights.get_mut(&event.intent) {
+                    flight.is_given_up = true;
                 }
             }
             Update::Reverted { receipt } => {

@@ -51,8 +51,10 @@ fn shown_url_has_no_secrets() -> Result<()> {
     let url = secret_url("wss", 8546)?;
     assert_eq!(url.to_string(), "wss://127.0.0.1:8546/***");
     assert_eq!(format!("{url:?}"), url.to_string());
-    let plain: NodeUrl = "https://node.example/v2/mainnet".parse()?;
-    assert_eq!(plain.to_string(), "https://node.example/v2/mainnet");
+    // A word of letters alone may be a key, too.
+    let worded: NodeUrl = "https://node.example/v2/mainnet".parse()?;
+    assert_eq!(worded.to_string(), "https://node.example/***");
+    assert_eq!("https://node.example".parse::<NodeUrl>()?.to_string(), "https://node.example/");
     Ok(())
 }
 

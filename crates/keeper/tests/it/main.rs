@@ -20,4 +20,5 @@ mod rehearsal;
 mod spoilers;
 mod strangers;
 mod traps;
+mod under_way;
 mod waits;

@@ -5,7 +5,7 @@ use crate::{
     market::{BOND, GWEI, LOCK, Market, Project, Wish, is_a_fifth_more, refused},
 };
 use alloy::{
-    primitives::{Address, B256, Bytes, U256, address, hex},
+    primitives::{Address, B256, Bytes, U256, address, hex, keccak256},
     providers::Provider,
     rpc::types::Log,
     sol_types::{SolCall, SolEvent},
@@ -65,15 +65,37 @@ async fn the_admin_of_a_transparent_proxy_is_no_strangers_state() {
     keeper.stop().await;
 }
 
+/// A wish that leaves the first two executors far apart in how long they wait before they claim: at random they may be
+/// so close that neither sees the other's claim.
+async fn far_apart(market: &Market, project: &Project<'_>, planned: &[Planned]) -> Wish {
+    let executors = [1, 2].map(|executor| market.stage.anvil.account(executor).unwrap());
+    for more in 0..100 {
+        let wish = Wish { max_base_fee: U256::from(20 * GWEI + more), ..Wish::default() };
+        let id = project.plan(planned, &wish).await.id;
+        let [first, second] =
+            executors.map(|executor| keccak256([id.as_slice(), executor.as_slice()].concat())[0]);
+        if first.abs_diff(second) > 160 {
+            return wish;
+        }
+    }
+    panic!("a hundred ids are alike");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_keepers_one_does_the_work_and_the_other_spends_nothing() {
     let market = Market::open().await;
     let folders = [tempdir().unwrap(), tempdir().unwrap()];
+    // They wait for a part of the time between blocks.
+    for _ in 0..9 {
+        market.pass(12).await;
+    }
     let keepers = [market.keeper(1, folders[0].path()), market.keeper(2, folders[1].path())];
     let mut project = market.project(1).await;
     market.stage.seen_by(&keepers[0]).await;
     market.stage.seen_by(&keepers[1]).await;
-    let bundle = project.approve(&project.upgrade(12, 3_000), Wish::default()).await;
+    let planned = project.upgrade(12, 3_000);
+    let wish = far_apart(&market, &project, &planned).await;
+    let bundle = project.approve(&planned, wish).await;
     project.reaches(&bundle, Status::COMPLETED).await;
     for keeper in &keepers {
         market.stage.mine_and_see(keeper, 3).await;

@@ -257,7 +257,8 @@ impl Project<'_> {
         self.market.files.path().join(format!("{}-{}.json", self.site.manager, self.nonce))
     }
 
-    async fn plan(&self, planned: &[Planned], wish: &Wish) -> Bundle {
+    /// The bundle that [`approve`](Self::approve) would publish now.
+    pub(crate) async fn plan(&self, planned: &[Planned], wish: &Wish) -> Bundle {
         let caps = Caps {
             max_base_fee: wish.max_base_fee,
             budget: wish.budget,

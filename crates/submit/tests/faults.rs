@@ -11,17 +11,31 @@ use alloy::{
     transports::TransportError,
 };
 use common::{Bed, GWEI, count, name, names};
-use errand_submit::{Builder, Outcome, Refusal, Route, SubmitError, Submitter, Update};
+use errand_submit::{Builder, Event, Outcome, Refusal, Route, SubmitError, Submitter, Update};
 use errand_testkit::relay::{Relay, Rule};
 use serde_json::{Value, json};
 use std::time::Duration;
 
 async fn behind(bed: &Bed) -> (Submitter, Relay) {
     let relay = Relay::to(bed.anvil.port()).await.unwrap();
+    (start_behind(bed, &relay).await, relay)
+}
+
+async fn start_behind(bed: &Bed, relay: &Relay) -> Submitter {
     let builder =
         Builder::new(relay.provider().clone(), bed.wallet(), bed.journal()).config(bed.config.clone());
-    let (submitter, _) = builder.start(bed.head().await).await.unwrap();
-    (submitter, relay)
+    let (submitter, events) = builder.start(bed.head().await).await.unwrap();
+    assert!(events.is_empty(), "{events:?}");
+    submitter
+}
+
+/// The one thing that is told is that the first work was executed, for good.
+async fn is_over(submitter: &Submitter, events: &[Event]) {
+    assert!(
+        matches!(events, [event] if matches!(event.update, Update::Confirmed { outcome: Outcome::Executed })),
+        "{events:?}"
+    );
+    assert_eq!(submitter.submit(count(1)).await.unwrap().nonce, 1, "its work is free");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -90,12 +104,7 @@ async fn what_was_mined_is_confirmed_though_the_node_dropped_its_receipt() {
     for _ in 0..3 {
         assert!(bed.mine(&submitter).await.is_empty(), "not deep yet, or the receipt may only be late");
     }
-    let events = bed.mine(&submitter).await;
-    assert!(
-        matches!(events.as_slice(), [event] if matches!(event.update, Update::Confirmed { outcome: Outcome::Executed })),
-        "{events:?}"
-    );
-    assert_eq!(submitter.submit(count(1)).await.unwrap().nonce, 1, "its work is free");
+    is_over(&submitter, &bed.mine(&submitter).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -108,10 +117,7 @@ async fn what_an_earlier_process_saw_mined_is_confirmed_though_the_node_dropped_
     bed.anvil.mine(200).await.unwrap();
     let relay = Relay::to(bed.anvil.port()).await.unwrap();
     relay.rule_for("eth_getTransactionReceipt", || Rule::Answer(Value::Null));
-    let builder =
-        Builder::new(relay.provider().clone(), bed.wallet(), bed.journal()).config(bed.config.clone());
-    let (submitter, events) = builder.start(bed.head().await).await.unwrap();
-    assert!(events.is_empty(), "{events:?}");
+    let submitter = start_behind(&bed, &relay).await;
     assert!(bed.mine(&submitter).await.is_empty());
     assert_eq!(names(&bed.mine(&submitter).await), ["confirmed"]);
     assert!(submitter.in_flight().await.unwrap().is_empty());
@@ -133,19 +139,11 @@ async fn a_block_that_a_node_does_not_have_holds_up_nothing_for_ever() {
         Some("eth_getBlockByNumber") if call["params"][0] == asked => Rule::Answer(Value::Null),
         _ => Rule::Pass,
     });
-    let builder =
-        Builder::new(relay.provider().clone(), bed.wallet(), bed.journal()).config(bed.config.clone());
-    let (submitter, events) = builder.start(bed.head().await).await.unwrap();
-    assert!(events.is_empty(), "{events:?}");
+    let submitter = start_behind(&bed, &relay).await;
     while bed.head().await.number < block + 128 {
         assert!(bed.mine(&submitter).await.is_empty(), "it may have it later");
     }
-    let events = bed.mine(&submitter).await;
-    assert!(
-        matches!(events.as_slice(), [event] if matches!(event.update, Update::Confirmed { outcome: Outcome::Executed })),
-        "{events:?}"
-    );
-    assert_eq!(submitter.submit(count(1)).await.unwrap().nonce, 1, "its work is free");
+    is_over(&submitter, &bed.mine(&submitter).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

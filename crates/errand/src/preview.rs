@@ -107,6 +107,18 @@ pub(crate) enum Execution {
     },
 }
 
+/// Whether a call succeeds twice in a row.
+#[derive(Clone, Debug)]
+pub(crate) enum Repeats {
+    Never,
+    /// At this time, in words.
+    At(&'static str),
+    /// At some times it could not be tried, at the others it does not.
+    Unknown {
+        reason: String,
+    },
+}
+
 /// The state at the head, on which a Request that is not registered yet is tried.
 #[derive(Debug)]
 pub(crate) struct Preview<'a> {
@@ -190,16 +202,19 @@ impl<'a> Preview<'a> {
         self.prepaid_in(&next, entry, times).await
     }
 
-    /// The first of the times at which the call succeeds twice in a row, in words.
-    pub(crate) async fn repeats(&mut self, entry: &Outstanding) -> Result<Option<&'static str>> {
+    /// Whether the call succeeds twice in a row, and at which of the times first.
+    pub(crate) async fn repeats(&mut self, entry: &Outstanding) -> Result<Repeats> {
+        let mut found = Repeats::Never;
         for (when, after) in LATER {
             let timestamp = self.simulator.head().timestamp + after.max(1);
             let next = self.simulator.next_block(timestamp);
-            if matches!(self.prepaid_in(&next, entry, 2).await?, Execution::Executes { .. }) {
-                return Ok(Some(when));
+            match self.prepaid_in(&next, entry, 2).await? {
+                Execution::Executes { .. } => return Ok(Repeats::At(when)),
+                Execution::Fails { .. } => {}
+                Execution::Unknown { reason } => found = Repeats::Unknown { reason },
             }
         }
-        Ok(None)
+        Ok(found)
     }
 
     async fn prepaid_in(&mut self, next: &NextBlock, entry: &Outstanding, times: u64) -> Result<Execution> {
@@ -219,7 +234,7 @@ impl<'a> Preview<'a> {
     }
 
     /// Runs transactions of which the last one executes, given the gas that is expected to be charged, until
-    /// what is expected is what is charged.
+    /// what is expected is what is charged. Neither user nor executor needs the ETH for it.
     async fn charged(
         &mut self,
         next: &NextBlock,
@@ -232,7 +247,7 @@ impl<'a> Preview<'a> {
             let calls = calls(self, expected_gas);
             let run = self
                 .simulator
-                .run_one(next, Job::Transactions(calls))
+                .run_one(next, Job::Afforded(calls))
                 .await
                 .wrap_err("the execution cannot be simulated")?;
             match run.outcome {

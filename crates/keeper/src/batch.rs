@@ -258,9 +258,8 @@ impl Quoter<'_> {
     /// The transaction for a batch, with the gas limit that it will be sent with.
     fn transaction(&self, candidates: &[Candidate]) -> CallSpec {
         let used: u64 = candidates.iter().map(|candidate| with_refund(candidate.quote.gas)).sum();
-        // The last entry's frame must still be promised its whole limit, of which one part in 64 stays behind.
         let promised = candidates.iter().map(|candidate| candidate.entry.gas_limit).max().unwrap_or_default();
-        let gas_limit = (used + promised + promised / 63 + BATCH_OVERHEAD).min(self.limits.gas);
+        let gas_limit = gas_limit(used, promised).min(self.limits.gas);
         let entries: Vec<_> = candidates.iter().map(|candidate| candidate.entry.clone()).collect();
         requests::batch_call(&entries, self.contracts, self.executor, gas_limit, self.gas_price)
     }
@@ -305,6 +304,17 @@ impl Quoter<'_> {
             sum.checked_add(self.value(&candidate.entry.entry, outcome)?)
         })
     }
+}
+
+/// Gas for entries that use `used`, each of whose frames is promised no more than `promised`: the last one must still
+/// be, and one part in 64 stays behind.
+const fn gas_limit(used: u64, promised: u64) -> u64 {
+    used + promised + promised / 63 + BATCH_OVERHEAD
+}
+
+/// The gas of the transaction that executes a Request alone.
+pub(crate) const fn gas_alone(quote: &Quote) -> u64 {
+    gas_limit(with_refund(quote.gas), quote.gas_limit)
 }
 
 /// Beside others a Request is charged less than alone, and the Registry refuses an inserted fee that is too high:

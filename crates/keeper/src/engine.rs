@@ -9,6 +9,7 @@ use crate::{
     clock::Clock,
     contracts::Contracts,
     flights::Flights,
+    funds::{Funds, Shortage},
     planner::{self, BatchLimits, Quote},
     pricing::{OwnGas, ProfitRule},
     quarantine::Quarantine,
@@ -22,10 +23,9 @@ use alloy::primitives::{Address, U256, map::HashSet};
 use errand_bindings::IRegistry;
 use errand_journal::IntentId;
 use errand_sim::{Changes, EnvSeen, Environment};
-use errand_types::{BlockDelta, BlockHead, NextBlock, RequestId, TX_GAS_CAP};
+use errand_submit::Fees;
+use errand_types::{BlockDelta, BlockHead, CallSpec, NextBlock, RequestId, TX_GAS_CAP};
 
-/// Ids that the gate is shown when it is asked for the turn as such.
-const TURN_SAMPLE: usize = 1;
 /// So few heads do not show how far apart blocks are.
 const FEW_HEADS: usize = 4;
 /// Looks in a row at which state could not be read, after which everything is read anew.
@@ -86,6 +86,8 @@ pub struct Decision {
     pub turn: Option<Turn>,
     /// What to send, best first.
     pub batches: Vec<Batch>,
+    /// Why nothing is sent of what pays: the account has too little.
+    pub shortage: Option<Shortage>,
 }
 
 /// Everything that is known at the head.
@@ -359,9 +361,8 @@ impl Engine {
         executable.sort_unstable();
         let mut decision = Decision { rechecked, executable: executable.len(), ..Default::default() };
 
-        let sample: Vec<_> = executable.iter().copied().take(TURN_SAMPLE).collect();
         let turn =
-            turn::turn(&mut self.simulator, next, &self.contracts, terms.gate, executor, &sample).await?;
+            turn::turn(&mut self.simulator, next, &self.contracts, terms.gate, executor, &executable).await?;
         if let Turn::Unknown { reason } = &turn {
             tracing::warn!(reason, "whose turn it is cannot be evaluated; nothing is sent");
         }
@@ -369,7 +370,8 @@ impl Engine {
         let too_dear = self.policy.rule.max_gas_price.is_some_and(|highest| gas_price > highest);
         if !skip_plan && !too_dear && turn.covers(included) {
             executable.retain(|id| !self.flights.holds(*id) && !self.quarantine.holds(*id, next.number));
-            decision.batches = self.plan(&terms, next, gas_price, &turn, &executable).await?;
+            let planned = self.plan(&terms, next, gas_price, &turn, &executable).await?;
+            (decision.batches, decision.shortage) = planned;
         }
         tracing::debug!(
             block = next.number,
@@ -399,7 +401,7 @@ impl Engine {
         terms.map(Some).ok_or(EngineError::NoRegistry(self.contracts.registry))
     }
 
-    /// Quotes what is executable and packs what pays into transactions.
+    /// Quotes what is executable and packs what pays into transactions that the account can pay for.
     async fn plan(
         &mut self,
         terms: &Terms,
@@ -407,7 +409,7 @@ impl Engine {
         gas_price: u128,
         turn: &Turn,
         executable: &[RequestId],
-    ) -> Result<Vec<Batch>, EngineError> {
+    ) -> Result<(Vec<Batch>, Option<Shortage>), EngineError> {
         let own = self.own_gas(next, turn, executable).await?;
         let gas = self.policy.max_batch_gas.min(TX_GAS_CAP).min(next.gas_limit);
         let quoter = Quoter {
@@ -437,20 +439,34 @@ impl Engine {
         tracing::debug!(?quotes, "quoted");
         // What would lose money alone would be paid for by the others of its batch.
         quotes.retain(|quote| quote.balance.profit().is_some());
+        // What is under way comes first, at whatever price it will be mined: it may use up what these need.
+        let mut pending = self.flights.pending();
+        pending.iter_mut().for_each(|call| call.gas_price = gas_price);
+        let mut quoter = quoter;
+        if let Some(funds) = self.funds(next, &pending) {
+            if let Some(shortage) = funds.shortage(&quotes, self.policy.rule.min_profit) {
+                return Ok((Vec::new(), Some(shortage)));
+            }
+            quoter.limits.gas = gas.min(funds.gas());
+        }
         let packed = planner::pack(quotes, quoter.limits);
         let candidates = |quotes: Vec<Quote>| {
             quotes.into_iter().filter_map(|quote| candidate(&self.book, quote)).collect()
         };
         let packed = packed.into_iter().map(candidates).collect();
-        // What is under way comes first, at whatever price it will be mined: it may use up what these need.
-        let mut pending = self.flights.pending();
-        pending.iter_mut().for_each(|call| call.gas_price = gas_price);
-        let mut quoter = quoter;
         if !pending.is_empty() {
             let mut ids = self.flights.pending_ids();
             quoter.own = own.after(ids.any(|id| pays_in_auto(&self.book, id)));
         }
-        Ok(quoter.batches(&mut self.simulator, next, pending, packed).await?)
+        Ok((quoter.batches(&mut self.simulator, next, pending, packed).await?, None))
+    }
+
+    /// What the account has beside what is under way. `None`: it is not known.
+    fn funds(&self, next: &NextBlock, pending: &[CallSpec]) -> Option<Funds> {
+        let balance = self.simulator.mirror().account(self.policy.executor)?.balance;
+        let ceiling = self.policy.rule.max_gas_price.unwrap_or(u128::MAX);
+        let offer = Fees::first(next.base_fee.into(), self.policy.tip, ceiling).ok()?.max_fee_per_gas;
+        Some(Funds::after(balance, offer, pending.iter().map(|call| call.gas_limit).sum()))
     }
 
     async fn own_gas(

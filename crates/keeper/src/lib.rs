@@ -45,6 +45,7 @@ pub mod contracts;
 pub mod engine;
 pub mod explain;
 pub mod flights;
+pub mod funds;
 pub mod losses;
 pub mod planner;
 pub mod pricing;

@@ -134,10 +134,10 @@ impl Quoter<'_> {
         requests::CHECK_GAS.min(self.limits.gas.saturating_sub(BATCH_OVERHEAD))
     }
 
-    /// A batch of one.
+    /// A batch of one, with gas that the executor may have no ETH for: the batch that is sent has less.
     fn alone(&self, entry: &Outstanding, expected_gas: u64) -> Job {
         let entry = BatchEntry { entry: entry.clone(), expected_gas, gas_limit: self.wide_limit() };
-        Job::Transactions(vec![requests::batch_call(
+        Job::Afforded(vec![requests::batch_call(
             &[entry],
             self.contracts,
             self.executor,

@@ -50,6 +50,15 @@ pub enum Withheld {
         #[serde(rename = "lostWei", serialize_with = "displayfromstr::serialize")]
         lost: U256,
     },
+    /// The account cannot pay for the gas of what would earn, where a Request would.
+    OutOfFunds {
+        /// What it has beside what is under way, in wei.
+        #[serde(rename = "balanceWei", serialize_with = "displayfromstr::serialize")]
+        balance: U256,
+        /// What a node wants to see of it for the cheapest transaction, in wei.
+        #[serde(rename = "neededWei", serialize_with = "displayfromstr::serialize")]
+        needed: U256,
+    },
 }
 
 /// What a keeper did with one block, or with another look at it.

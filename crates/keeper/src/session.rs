@@ -7,6 +7,7 @@ mod upgrades;
 use crate::{
     bundles::Bundles,
     engine::{Engine, EngineError},
+    funds::Shortage,
     losses::Losses,
     quarantine::Quarantine,
     report::{BlockReport, MinedReport, Observer, Withheld},
@@ -36,6 +37,8 @@ pub(crate) struct Lasting {
     disk_is_full: bool,
     /// The loss budget was used up at the last look.
     budget_is_used_up: bool,
+    /// The account had too little for anything at the last look.
+    is_short: bool,
     /// Requests that are due again, but that the journal could not give free.
     owed: Vec<(IntentId, RequestId)>,
     /// The block from which on logs have to be read again, because some did not come in time.
@@ -50,6 +53,7 @@ impl Lasting {
             quarantine,
             disk_is_full: false,
             budget_is_used_up: false,
+            is_short: false,
             owed: Vec::new(),
             doubted_from: None,
         }
@@ -201,6 +205,7 @@ impl<'a> Session<'a> {
         let withheld = self.withheld();
         let mut decision = self.engine.decide(now(), behind || withheld.is_some()).await?;
         self.is_unfinished = decision.is_unfinished;
+        let withheld = withheld.or_else(|| self.out_of_funds(decision.shortage));
         if !behind {
             self.give_up_failing(&mut mined).await?;
         }
@@ -245,6 +250,19 @@ impl<'a> Session<'a> {
             }
         }
         is_used_up.then_some(Withheld::LossBudget { lost })
+    }
+
+    /// Why nothing that pays is sent where the account has too little; said once.
+    fn out_of_funds(&mut self, shortage: Option<Shortage>) -> Option<Withheld> {
+        let was_short = std::mem::replace(&mut self.lasting.is_short, shortage.is_some());
+        let Shortage { balance, needed } = shortage?;
+        if !was_short {
+            tracing::error!(
+                %balance, %needed,
+                "the account has too little ETH for the gas of what would earn: watching on, sending when it is filled"
+            );
+        }
+        Some(Withheld::OutOfFunds { balance, needed })
     }
 }
 

@@ -89,13 +89,17 @@ pub enum Job {
     },
     /// Whole transactions, one after the other, of which the last one counts.
     Transactions(Vec<CallSpec>),
+    /// The same, whatever their origins own: each is given what its transaction can cost.
+    Afforded(Vec<CallSpec>),
 }
 
 impl Job {
     fn gas_limit(&self) -> u64 {
         match self {
             Self::Frame { call, .. } => call.gas_limit,
-            Self::Transactions(calls) => calls.iter().map(|call| call.gas_limit).sum(),
+            Self::Transactions(calls) | Self::Afforded(calls) => {
+                calls.iter().map(|call| call.gas_limit).sum()
+            }
         }
     }
 }
@@ -354,6 +358,10 @@ impl Simulator {
             let run = match job {
                 Job::Frame { call, transient } => Some(runner.run_call(call, transient)),
                 Job::Transactions(calls) => runner.run_transactions(calls).pop(),
+                Job::Afforded(calls) => {
+                    let acts: Vec<_> = calls.iter().map(|call| Act::afforded(call.clone(), *next)).collect();
+                    runner.rehearse(&acts, &Stage::default()).pop().map(|played| played.run)
+                }
             };
             let Some(run) = run else { continue };
             missing.extend(&run);

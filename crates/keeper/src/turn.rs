@@ -16,6 +16,8 @@ use serde::Serialize;
 
 /// Gas that the Registry gives its gate.
 const AUTHORIZE_GAS: u64 = 500_000;
+/// Requests about which a gate that refuses is asked in one block.
+const ASKED: usize = 8;
 /// What of the gate's gas is charged to the Requests at most.
 const AUTHORIZE_CHARGED: u64 = 10_000;
 /// Remembering a grant: a slot that was read is written, for the first time ever or over another grant.
@@ -73,8 +75,35 @@ impl Turn {
     }
 }
 
-/// Evaluates the gate for `executor` and `ids` on the simulator's state.
+/// Evaluates the gate for `executor` on the simulator's state. Its answer may depend on the Request: when it does not
+/// grant one of `ids`, it is asked about some others, each block about others.
 pub async fn turn(
+    simulator: &mut Simulator,
+    next: &NextBlock,
+    contracts: &Contracts,
+    gate: Address,
+    executor: Address,
+    ids: &[RequestId],
+) -> Result<Turn, SimulatorError> {
+    let first = ids.get(..1).unwrap_or_default();
+    let turn = answer(simulator, next, contracts, gate, executor, first).await?;
+    let others = ids.get(1..).unwrap_or_default();
+    let from = usize::try_from(next.number).unwrap_or_default().wrapping_mul(ASKED);
+    for offset in 0..others.len().min(ASKED) {
+        if !matches!(turn, Turn::Refused | Turn::Failed { .. }) {
+            break;
+        }
+        let Some(id) = others.get(from.wrapping_add(offset) % others.len()) else { break };
+        let other = answer(simulator, next, contracts, gate, executor, &[*id]).await?;
+        if matches!(other, Turn::Granted { .. }) {
+            return Ok(other);
+        }
+    }
+    Ok(turn)
+}
+
+/// What the gate says of `ids`.
+async fn answer(
     simulator: &mut Simulator,
     next: &NextBlock,
     contracts: &Contracts,

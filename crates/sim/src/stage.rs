@@ -15,6 +15,15 @@ pub struct Act {
     pub credit: U256,
 }
 
+impl Act {
+    /// What an origin sends that is given all that it can cost before.
+    pub fn afforded(call: CallSpec, block: NextBlock) -> Self {
+        let gas = U256::from(call.gas_price).saturating_mul(U256::from(call.gas_limit));
+        let credit = gas.saturating_add(call.value);
+        Self { call, block, credit }
+    }
+}
+
 /// What a rehearsal looks at, and what it makes up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stage {

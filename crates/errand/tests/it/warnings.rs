@@ -11,6 +11,9 @@ sol! {
         uint40 expiry, bool catchUp) external returns (uint256 id);
 }
 
+/// An account of this file's alone.
+const POOR: u32 = 79;
+
 /// Everything up to the question, which a test has no terminal to answer.
 fn new(chain: &Chain, index: u32, target: &str, rest: &[&str]) -> Ran {
     chain.run_as(index, &[&["request", "new", "--target", target][..], rest].concat())
@@ -95,6 +98,11 @@ fn a_call_that_repeats_once_its_time_has_come_is_warned_of() {
     let target = payments.to_string();
     let flags = ["--recurring", "--pay", "auto", "--call", "pay(uint256)"];
     let ran = new(&chain, 9, &target, &[&flags[..], &[&missed]].concat());
+    assert!(ran.stderr.contains("in 1 day the call succeeds twice in a row"), "{}", ran.stderr);
+    // Nor does it take ETH to be told so: whoever pays in AUTO may have next to none.
+    let poor = chain.account(POOR);
+    chain.block_on(chain.anvil.set_balance(poor, U256::from(5_000_000_000_000_000u64))).unwrap();
+    let ran = new(&chain, POOR, &target, &[&flags[..], &[&schedule(POOR, due, 3_600, true)]].concat());
     assert!(ran.stderr.contains("in 1 day the call succeeds twice in a row"), "{}", ran.stderr);
     let once = schedule(9, due, 3_600, false);
     let ran = new(&chain, 9, &target, &[&flags[..], &[&once]].concat());

@@ -4,9 +4,12 @@ use crate::common::{ALWAYS, Running, SWITCH, Stage, TIMER, until};
 use alloy::{
     primitives::{B256, U256, address},
     providers::Provider,
+    sol_types::SolCall,
 };
+use errand_bindings::IRegistry;
 use errand_journal::{IntentState, Purpose};
-use errand_keeper::{AutoValue, MinedReport, ProfitRule, Turn};
+use errand_keeper::{AutoValue, MinedReport, Policy, ProfitRule, Turn};
+use std::path::Path;
 use tempfile::tempdir;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,10 +104,19 @@ async fn what_does_not_earn_the_least_profit_waits() {
     stage.register(ALWAYS).await;
     let mut policy = stage.policy(1);
     policy.rule = ProfitRule { min_profit: U256::from(10).pow(U256::from(18)), ..policy.rule };
-    let keeper = stage.keeper_with(1, folder.path(), policy);
+    waits_until(&stage, policy, folder.path(), stage.policy(1)).await;
+}
+
+/// What the first policy leaves alone although it is executable, the second has executed.
+async fn waits_until(stage: &Stage, first: Policy, folder: &Path, second: Policy) {
+    let keeper = stage.keeper_with(1, folder, first);
     stage.mine_and_see(&keeper, 3).await;
-    keeper.stop().await;
+    let report = keeper.stop().await.pop().unwrap();
+    assert_eq!((report.executable, report.sent.len()), (1, 0), "{report:?}");
     assert!(stage.executed().await.is_empty());
+    let keeper = stage.keeper_with(1, folder, second);
+    until("it is executed", || async { stage.executed().await.len() == 1 }).await;
+    keeper.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -114,10 +126,33 @@ async fn no_gas_is_bought_above_the_highest_price() {
     stage.register(ALWAYS).await;
     let mut policy = stage.policy(1);
     policy.rule.max_gas_price = Some(1_000_000_000); // the tip alone
-    let keeper = stage.keeper_with(1, folder.path(), policy);
-    stage.mine_and_see(&keeper, 3).await;
-    keeper.stop().await;
-    assert!(stage.executed().await.is_empty());
+    waits_until(&stage, policy, folder.path(), stage.policy(1)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gate_that_refuses_one_request_holds_up_no_other() {
+    let stage = Stage::set().await;
+    let folder = tempdir().unwrap();
+    let refused = stage.register(ALWAYS).await;
+    assert_eq!(refused.id.0, 0);
+    let others = [stage.register(ALWAYS).await.id.0, stage.register(ALWAYS).await.id.0];
+    // Grants this block, and refuses where 0 is the first of the ids. PUSH1 100, CALLDATALOAD, ISZERO, ISZERO, NUMBER, MUL, PUSH0, MSTORE, PUSH1 64, PUSH0, RETURN
+    let gate = address!("0x00000000000000000000000000000000000a0040");
+    stage.anvil.set_code(gate, "0x606435151543025f5260405ff3".parse().unwrap()).await.unwrap();
+    let call = IRegistry::setGateCall { gate };
+    let owner = stage.anvil.account(0).unwrap();
+    stage.send(owner, stage.contracts.registry, U256::ZERO, call.abi_encode()).await;
+    let keeper = stage.keeper(1, folder.path());
+    until("the others are executed", || async {
+        stage.anvil.mine(1).await.unwrap();
+        let mut executed = stage.executed().await;
+        executed.sort_unstable();
+        executed == others
+    })
+    .await;
+    stage.mine_and_see(&keeper, 2).await;
+    let report = keeper.stop().await.pop().unwrap();
+    assert_eq!((report.outstanding, report.executable, report.turn), (1, 1, Some(Turn::Refused)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -315,6 +350,7 @@ async fn what_only_the_builder_of_a_block_knows_is_not_sent() {
     let keeper = stage.keeper(1, folder.path());
     stage.mine_and_see(&keeper, 3).await;
     let reports = keeper.stop().await;
+    assert_eq!(reports.last().unwrap().executable, 1, "{reports:?}");
     assert!(reports.iter().all(|report| report.sent.is_empty()), "{reports:?}");
 }
 

@@ -91,6 +91,36 @@ async fn a_price_that_no_users_auto_covers_is_not_offered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_account_with_little_eth_executes_what_it_can_pay_for_and_says_when_it_cannot() {
+    let stage = Stage::set().await;
+    let folder = tempdir().unwrap();
+    let executor = stage.anvil.account(1).unwrap();
+    // A node wants to see twice the base fee. A batch of the most gas is far beyond this account's means.
+    let offer = 2 * u128::from(stage.head().await.base_fee) + 1_000_000_000;
+    stage.anvil.set_balance(executor, U256::from(offer * 200_000)).await.unwrap();
+    let requests = [stage.register(ALWAYS).await.id.0, stage.register(ALWAYS).await.id.0];
+    let keeper = stage.keeper(1, folder.path());
+    let report = keeper.told("it is short", |report| report.withheld.is_some()).await;
+    let Some(Withheld::OutOfFunds { balance, needed }) = report.withheld else { panic!("{report:?}") };
+    assert_eq!(balance, U256::from(offer * 200_000));
+    assert!(needed > balance && needed < balance * U256::from(4), "{report:?}");
+    assert_eq!((report.executable, report.sent.len()), (2, 0), "{report:?}");
+    // Half as much again as one of them takes.
+    let more = needed + needed / U256::from(2) - balance;
+    stage.send(stage.user(), executor, more, Vec::new()).await;
+    until("both are executed", || async {
+        stage.anvil.mine(1).await.unwrap();
+        stage.executed().await.len() == 2
+    })
+    .await;
+    stage.mine_and_see(&keeper, 1).await;
+    let reports = keeper.stop().await;
+    assert_eq!(stage.executed().await, requests);
+    assert_eq!(reports.last().unwrap().withheld, None);
+    assert!(reports.iter().flat_map(|report| &report.mined).all(|mined| mined.success), "{reports:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_first_auto_of_an_executor_is_its_own_cost() {
     let stage = Stage::set().await;
     let folder = tempdir().unwrap();

@@ -9,7 +9,7 @@ use crate::{
     commands::{auto::AutoFunds, sent_text},
     leftovers,
     output::{Progress, note, pairs, warn},
-    preview::{Execution, Glimpse, Preview, register_call},
+    preview::{Execution, Glimpse, Preview, Repeats, register_call},
     problem::Problem,
     send::{Account, Sent, Step},
     session::Session,
@@ -230,7 +230,7 @@ impl New {
             }
             _ => execution.clone(),
         };
-        let repeats = if self.recurring { preview.repeats(&entry).await? } else { None };
+        let repeats = if self.recurring { preview.repeats(&entry).await? } else { Repeats::Never };
         let estimate = match call {
             Execution::Executes { charged_gas, .. } => {
                 let gas = charged_gas + charged_gas / 100 * GAS_MARGIN_PERCENT;
@@ -239,7 +239,7 @@ impl New {
             Execution::Fails { .. } | Execution::Unknown { .. } => assumed,
         };
         self.set_deposit(&mut entry, &estimate)?;
-        let warnings = misgivings(&glimpses, &execution, repeats).into_iter().collect();
+        let warnings = misgivings(&glimpses, &execution, &repeats).into_iter().collect();
         Ok(Tried { entry, estimate, glimpses, warnings })
     }
 

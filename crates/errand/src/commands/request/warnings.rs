@@ -3,7 +3,7 @@
 use crate::{
     amount::auto_text,
     commands::auto::AutoFunds,
-    preview::{Execution, Glimpse},
+    preview::{Execution, Glimpse, Repeats},
 };
 use alloy::primitives::U256;
 use errand_types::Auto;
@@ -35,7 +35,7 @@ fn approve_argument(fee: U256) -> String {
 }
 
 /// What the tries say against registering.
-pub(super) fn misgivings(glimpses: &[Glimpse], execution: &Execution, repeats: Option<&str>) -> Vec<String> {
+pub(super) fn misgivings(glimpses: &[Glimpse], execution: &Execution, repeats: &Repeats) -> Vec<String> {
     let mut warnings = Vec::new();
     let succeeds_some_time =
         glimpses.iter().any(|glimpse| matches!(glimpse.outcome, "succeeds" | "undecided"));
@@ -47,16 +47,20 @@ pub(super) fn misgivings(glimpses: &[Glimpse], execution: &Execution, repeats: O
         });
     }
     match repeats {
-        Some("now") => warnings.push(
+        Repeats::At("now") => warnings.push(
             "the call succeeds twice in a row: nothing in the target keeps executors from repeating it at once, \
              at your expense"
                 .to_owned(),
         ),
-        Some(when) => warnings.push(format!(
+        Repeats::At(when) => warnings.push(format!(
             "{when} the call succeeds twice in a row: unless what it catches up on comes to an end, executors \
              repeat it then at your expense"
         )),
-        None => {}
+        Repeats::Unknown { reason } => warnings.push(format!(
+            "whether the call succeeds twice in a row could not be tried ({reason}): if it does, executors repeat it \
+             at your expense"
+        )),
+        Repeats::Never => {}
     }
     match execution {
         // What the call does, what AUTO lacks, and that the Registry refuses to register it is told with more words.
@@ -89,19 +93,29 @@ mod tests {
 
     #[test]
     fn a_call_that_waits_is_told_from_one_that_never_succeeds() {
-        let warnings = misgivings(&[glimpse("reverts"), glimpse("succeeds")], &fails("CallFailed"), None);
+        let warnings =
+            misgivings(&[glimpse("reverts"), glimpse("succeeds")], &fails("CallFailed"), &Repeats::Never);
         assert!(warnings.len() == 1 && warnings[0].contains("waits until it succeeds"), "{warnings:?}");
-        let warnings = misgivings(&[glimpse("reverts"), glimpse("reverts")], &fails("CallFailed"), None);
+        let warnings =
+            misgivings(&[glimpse("reverts"), glimpse("reverts")], &fails("CallFailed"), &Repeats::Never);
         assert!(warnings.len() == 1 && warnings[0].contains("every time"), "{warnings:?}");
-        assert!(misgivings(&[glimpse("succeeds")], &executes(), None).is_empty());
+        assert!(misgivings(&[glimpse("succeeds")], &executes(), &Repeats::Never).is_empty());
     }
 
     #[test]
     fn repetition_and_failing_payment_are_warned_of() {
-        assert!(misgivings(&[glimpse("succeeds")], &executes(), Some("now"))[0].contains("twice in a row"));
-        let unpaid = misgivings(&[glimpse("succeeds")], &fails("InsufficientPayment"), None);
+        assert!(
+            misgivings(&[glimpse("succeeds")], &executes(), &Repeats::At("now"))[0]
+                .contains("twice in a row")
+        );
+        let unknown = Repeats::Unknown { reason: "no state".to_owned() };
+        assert!(
+            misgivings(&[glimpse("succeeds")], &executes(), &unknown)[0]
+                .contains("could not be tried (no state)")
+        );
+        let unpaid = misgivings(&[glimpse("succeeds")], &fails("InsufficientPayment"), &Repeats::Never);
         assert!(unpaid[0].contains("InsufficientPayment"), "{unpaid:?}");
-        assert!(misgivings(&[glimpse("succeeds")], &fails("InsufficientAuto"), None).is_empty());
+        assert!(misgivings(&[glimpse("succeeds")], &fails("InsufficientAuto"), &Repeats::Never).is_empty());
     }
 
     #[test]

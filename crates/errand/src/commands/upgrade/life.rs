@@ -14,14 +14,14 @@ use crate::{
     send::{Account, Step},
     session::{Asking, Session},
 };
-use alloy::primitives::{Address, B256};
+use alloy::primitives::{Address, B256, U256};
 use clap::{ArgGroup, Args, builder::BoolishValueParser};
 use errand_bindings::{
-    IChugSplashManager::{self, Status},
-    IProjectActor,
+    IChugSplashManager::{self, Readiness, Status},
+    IExecutorSelectionStrategy, IProjectActor,
 };
 use errand_keeper::bundles::bound::status_name;
-use errand_types::Eth;
+use errand_types::{ANYONE, Eth};
 use eyre::Result;
 
 /// An owner's command about the bundle that is active.
@@ -77,7 +77,9 @@ impl Pause {
         let active = Active::open(&self.order, global).await?;
         let (project, account, id, _) = active.bundle(&[Status::APPROVED]).await?;
         let selected = project.manager.selected().call().await.ok();
-        if let Some(selected) = selected.filter(|selected| !selected.executor.is_zero()) {
+        // Where anybody may execute, nobody has to be waited for.
+        if let Some(selected) = selected.filter(|found| !found.executor.is_zero() && found.executor != ANYONE)
+        {
             let delay = project.manager.pauseDelay().call().await.asking("the delay of a pause")?;
             note(format!(
                 "{} is selected: unless the basefee is above the cap, the pause is in force after {}",
@@ -191,12 +193,11 @@ impl Cancel {
     pub(crate) async fn run(&self, global: &Global) -> Result<()> {
         let active = Active::open(&self.order, global).await?;
         let allowed = [Status::APPROVED, Status::PAUSED, Status::STALLED];
-        let (project, account, id, _) = active.bundle(&allowed).await?;
-        let info = project.info(id).await?;
-        if let Some(executor) = [info.recordedExecutor, info.lastExecutor].into_iter().find(|a| !a.is_zero())
-        {
-            let bond = project.accounts().await?.userBond;
-            warn(format!("the user bond of {} may go to {executor}, who took part", eth_text(bond)));
+        let (project, account, id, status) = active.bundle(&allowed).await?;
+        let bond = eth_text(project.accounts().await?.userBond);
+        match heirs(&project, id, status).await? {
+            None => note(format!("the user bond of {bond} comes free")),
+            Some(text) => warn(format!("the user bond of {bond} {text}")),
         }
         let next = format!("next    errand upgrade withdraw --all --manager {}", project.address);
         let call = IChugSplashManager::cancelCall {};
@@ -205,6 +206,44 @@ impl Cancel {
             .call(&project, account.as_ref(), format!("cancel the bundle {id}"), &call, &next)
             .await
     }
+}
+
+/// Who gets the user bond of a bundle that is cancelled, in words; `None`: it comes free. The rules are
+/// `IChugSplashManager.cancel`'s.
+async fn heirs(project: &Project<'_>, id: B256, status: Status) -> Result<Option<String>> {
+    let info = project.info(id).await?;
+    let worker = Some(info.lastExecutor).filter(|worker| !worker.is_zero());
+    let by_work = worker.map(|worker| format!("goes to {worker}, the last to execute an action"));
+    if status != Status::APPROVED {
+        return Ok(by_work);
+    }
+    let terms = project.manager.selectionTerms(id).call().await.asking("the terms of selection")?;
+    let strategy = IExecutorSelectionStrategy::new(terms.ess, project.session.provider.clone());
+    let selected = strategy.getSelectedExecutor(project.address, id).call().await.ok();
+    let (Some(selected), false) = (selected, terms.readiness == Readiness::UNSOUND) else {
+        // Strategies that do not do their duty leave nothing to be executed.
+        return Ok(None);
+    };
+    let holder = selected.executor;
+    if holder.is_zero() || holder == ANYONE || Some(holder) == worker {
+        return Ok(by_work);
+    }
+    let manager = &project.manager;
+    let least = manager.cancelMinSeconds().call().await.asking("since when a selection counts")?;
+    let most = manager.cancelMaxSeconds().call().await.asking("until when a selection counts")?;
+    let since = selected.selectedAt.max(info.approvedAt);
+    let age = U256::from(project.session.head().await?.timestamp).saturating_sub(since);
+    if age > most {
+        return Ok(by_work);
+    }
+    let text = |seconds: U256| duration_text(u64::try_from(seconds).unwrap_or(u64::MAX));
+    Ok(Some(format!(
+        "goes to {holder}, who is selected since {}, if this is mined {} to {} after that; else it {}",
+        text(age),
+        text(least),
+        text(most),
+        by_work.as_deref().unwrap_or("comes free")
+    )))
 }
 
 /// Give proxies the implementation that they had before

@@ -116,7 +116,7 @@ async fn require_fresh(project: &Project<'_>, published: &Published) -> Result<(
 
 /// Send ETH to a project
 ///
-/// Anybody may. While a bundle is active it goes to the bundle's budget; else it is free, and an
+/// Anybody may. While a bundle is APPROVED or STALLED it goes to the bundle's budget; else it is free, and an
 /// approval locks of it the user bond, the budget and what calls send along. What is left comes free again when the
 /// bundle ends, and the owner can withdraw it.
 #[derive(Args, Debug)]
@@ -142,6 +142,8 @@ impl Fund {
             (Some(Eth(amount)), _) => amount,
             (None, Some(id)) => {
                 project.require_status(id, &[Status::PROPOSED]).await?;
+                // It would go to the active bundle, and not be there for this one's approval.
+                project.require_none_active().await?;
                 let money = Money::of(&project, &project.proposal(id).await?).await?;
                 if money.missing.is_zero() {
                     let text = format!("nothing is missing: {} are free", eth_text(money.free));
@@ -159,6 +161,8 @@ impl Fund {
         let active = project.manager.activeBundleId().call().await.asking("the active bundle")?;
         note(if active.is_zero() {
             "no bundle is active: it is going to be free".to_owned()
+        } else if project.status(active).await? == Status::PAUSED {
+            format!("bundle {active} is PAUSED: it is going to be free, and `resume` locks the budget of it")
         } else {
             format!("bundle {active} is active: it goes to the budget for executors")
         });

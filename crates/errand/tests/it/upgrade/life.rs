@@ -2,9 +2,13 @@
 
 use super::place::{CONTRACTS, Place, REFUSED};
 use crate::chain::Chain;
-use errand_bindings::IChugSplashManager::Status;
+use alloy::{
+    primitives::{U256, hex},
+    providers::Provider,
+};
+use errand_bindings::IChugSplashManager::{self, Status};
 use errand_keeper::bundles::judge::{CLAIM_COST, SETTLE_COST};
-use std::fs;
+use std::{fs, sync::Arc};
 
 #[test]
 fn a_project_goes_from_registration_to_withdrawal() {
@@ -82,8 +86,16 @@ fn a_bundle_is_paused_resumed_and_cancelled() {
     // what is paused leaves its budget free, and going on needs it again
     place.owner(&["withdraw", "0.01ether"]).ok();
     place.owner(&["resume"]).failed(1, &["InsufficientFunds"]);
-    place.owner(&["fund", "0.01ether"]).ok();
+    let free = |place: &Place| place.json(&["status"])["accounts"]["freeWei"].as_str().unwrap().to_owned();
+    let before = free(&place);
+    let funded = place.owner(&["fund", "0.01ether"]).ok();
+    assert!(funded.stderr.contains("is PAUSED: it is going to be free"), "{}", funded.stderr);
+    assert_ne!(free(&place), before);
     place.owner(&["resume"]).ok();
+    let before = free(&place);
+    let funded = place.owner(&["fund", "0.01ether"]).ok();
+    assert!(funded.stderr.contains("it goes to the budget"), "{}", funded.stderr);
+    assert_eq!(free(&place), before);
     place.claim(2, made.id);
     let paused = place.owner(&["pause"]).ok();
     assert!(paused.stderr.contains("the pause is in force after 15m"), "{}", paused.stderr);
@@ -98,6 +110,100 @@ fn a_bundle_is_paused_resumed_and_cancelled() {
     place.look(&["watch", &id]).failed(1, &["is CANCELLED", "hint:"]);
     place.owner(&["cancel"]).failed(1, &["no bundle of", "is active"]);
     place.owner(&["withdraw", "--all"]).ok();
+}
+
+/// Cancels, and returns what is said before and how much more wei the account has afterwards.
+fn cancelled(place: &Place, of: u32) -> (String, U256) {
+    let balance = || {
+        let account = place.chain.account(of);
+        place.chain.block_on(async { place.chain.anvil.provider().get_balance(account).await }).unwrap()
+    };
+    let before = balance();
+    let said = place.owner(&["cancel"]).ok().stderr;
+    (said, balance() - before)
+}
+
+#[test]
+fn who_gets_the_user_bond_is_told_before_a_bundle_is_cancelled() {
+    let chain = Arc::new(Chain::own_chugsplash());
+    let place = Place::new(&chain, "wronged");
+    let (alice, bob) = (2, 3);
+    let after = |seconds: u64| {
+        let moved = chain.block_on(chain.anvil.call::<_, serde_json::Value>("evm_increaseTime", (seconds,)));
+        moved.unwrap();
+        chain.mine(1);
+    };
+    let bond = chain.call(place.manager, &IChugSplashManager::userBondCall {});
+    let names = |said: &str, account: u32, how: &str| {
+        assert!(said.contains(&format!("goes to {}, {how}", chain.account(account))), "{said}");
+    };
+
+    place.approved(CONTRACTS);
+    let (said, got) = cancelled(&place, alice);
+    assert!(said.contains("the user bond of 0.1 ether comes free"), "{said}");
+    assert_eq!(got, U256::ZERO);
+
+    // Selected a while ago, without having done anything.
+    let made = place.approved(CONTRACTS);
+    place.claim(alice, made.id);
+    after(60);
+    let (said, got) = cancelled(&place, alice);
+    names(&said, alice, "who is selected since 1m");
+    assert!(said.contains("if this is mined 36s to 5m after that; else it comes free"), "{said}");
+    assert_eq!(got, bond);
+
+    // Selected too long ago for that.
+    let made = place.approved(CONTRACTS);
+    place.claim(alice, made.id);
+    after(400);
+    let (said, got) = cancelled(&place, alice);
+    assert!(said.contains("the user bond of 0.1 ether comes free"), "{said}");
+    assert_eq!(got, U256::ZERO);
+
+    // At work.
+    let made = place.approved(CONTRACTS);
+    place.claim(alice, made.id);
+    place.execute_some(alice, &made, 0, 1);
+    let (said, got) = cancelled(&place, alice);
+    names(&said, alice, "the last to execute an action");
+    assert_eq!(got, bond);
+
+    // At work, and relieved by another one.
+    let second = place.approved(&CONTRACTS.replace("the vault", "another vault"));
+    place.claim(alice, second.id);
+    place.execute_some(alice, &second, 0, 1);
+    after(901);
+    place.claim(bob, second.id);
+    after(60);
+    let (said, got) = cancelled(&place, bob);
+    names(&said, bob, "who is selected since 1m");
+    let worker = format!("else it goes to {}, the last to execute an action", chain.account(alice));
+    assert!(said.contains(&worker), "{said}");
+    assert_eq!(got, bond);
+}
+
+#[test]
+fn where_anybody_may_execute_a_pause_waits_for_nobody() {
+    let chain = Chain::chugsplash();
+    let mut place = Place::new(&chain, "anybody");
+    // (ANYONE, 0): PUSH0, NOT, PUSH1 96, SHR, PUSH0, MSTORE, PUSH1 64, PUSH0, RETURN
+    place.ess = place.create(hex!("6a5f1960601c5f5260405ff35f52600b6015f3").into()).to_string();
+    place.approved(CONTRACTS);
+    let paused = place.owner(&["pause"]).ok();
+    assert!(!paused.stderr.contains("is selected"), "{}", paused.stderr);
+    let status = place.json(&["status"]);
+    assert_eq!(status["bundle"]["state"]["status"], "PAUSED", "{status}");
+}
+
+#[test]
+fn what_is_meant_for_a_proposal_does_not_go_to_the_bundle_that_is_active() {
+    let chain = Chain::chugsplash();
+    let place = Place::new(&chain, "meant");
+    place.approved(CONTRACTS);
+    let next = place.bundle(&CONTRACTS.replace("the vault", "another vault"));
+    let id = place.propose();
+    assert_eq!(id, next.id.to_string());
+    place.owner(&["fund", "--for-bundle", &id]).failed(1, &["is active, APPROVED", "wait for its end"]);
 }
 
 #[test]

@@ -72,7 +72,8 @@ pub(crate) struct Place {
     pub(crate) actor: Address,
     /// The keys of `[caps]`.
     pub(crate) caps: &'static str,
-    /// The payment strategy: a name of the deployment's, or an address.
+    /// The strategies: names of the deployment's, or addresses.
+    pub(crate) ess: String,
     pub(crate) eps: String,
     folder: TempDir,
     salt: String,
@@ -102,6 +103,7 @@ impl Place {
             manager: address("manager"),
             actor: address("actor"),
             caps: "maxBaseFee = \"30 gwei\"",
+            ess: "SimpleLockESS".to_owned(),
             eps: "FlatFeeEPS".to_owned(),
             folder,
             salt: salt.to_owned(),
@@ -116,10 +118,11 @@ impl Place {
     pub(crate) fn toml(&self, contracts: &str) -> String {
         let text = format!(
             "[project]\nchainId = 31337\nowner = \"{}\"\nsalt = \"{}\"\nuri = \"{}\"\n[strategies]\n\
-             ess = \"SimpleLockESS\"\neps = \"{}\"\n[caps]\n{}\n{contracts}",
+             ess = \"{}\"\neps = \"{}\"\n[caps]\n{}\n{contracts}",
             self.chain.account(self.owner),
             self.salt,
             self.path("bundle.json").display(),
+            self.ess,
             self.eps,
             self.caps
         );
@@ -131,13 +134,14 @@ impl Place {
     /// What the source gives, before gas is known.
     fn planned(&self, contracts: &str) -> (Site, Config, Plan) {
         let config = Config::parse(&fs::read_to_string(self.toml(contracts)).unwrap()).unwrap();
+        let address = |name: &str| name.parse().unwrap_or_else(|_| self.chain.address(name));
         let site = Site {
             chain_id: 31337,
             manager: self.manager,
             actor: self.actor,
             registry: self.chain.address("ChugSplashRegistry"),
-            ess: self.chain.address("SimpleLockESS"),
-            eps: self.eps.parse().unwrap_or_else(|_| self.chain.address(&self.eps)),
+            ess: address(&self.ess),
+            eps: address(&self.eps),
         };
         let artifact = |name: &str| {
             let name = name.rsplit(':').next().unwrap();
@@ -264,8 +268,13 @@ impl Place {
 
     /// Executes from the action at `first` on, in one transaction.
     pub(crate) fn execute_from(&self, executor: u32, bundle: &Bundle, first: usize) {
+        self.execute_some(executor, bundle, first, bundle.actions.len() - first);
+    }
+
+    /// Executes `count` actions from the one at `first` on, in one transaction.
+    pub(crate) fn execute_some(&self, executor: u32, bundle: &Bundle, first: usize, count: usize) {
         let last = bundle.batches[bundle.batches.len() - 1];
-        let batch = Batch { first, count: bundle.actions.len() - first, ..last };
+        let batch = Batch { first, count, ..last };
         self.transact(executor, self.manager, bundle.call_data(&batch), U256::ZERO, Some(batch.gas));
     }
 

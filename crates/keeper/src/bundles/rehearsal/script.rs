@@ -167,7 +167,7 @@ impl Rehearsal {
             gas_limit,
             gas_price: price,
         };
-        Act { call, block: self.block, credit: U256::from(price).saturating_mul(U256::from(gas_limit)) }
+        Act::afforded(call, self.block)
     }
 
     /// These actions of the switch as the manager would have them done, if they were all of it.

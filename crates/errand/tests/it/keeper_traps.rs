@@ -5,10 +5,11 @@ use crate::{
     upgrade::place::{CONTRACTS, Place},
 };
 use alloy::{
-    primitives::{Address, address, hex},
+    primitives::{Address, B256, address, hex},
     providers::Provider,
 };
 use errand_bundle::Step;
+use serde_json::Value;
 use std::{
     io::{BufRead, BufReader},
     process::{Child, Stdio},
@@ -19,6 +20,8 @@ use std::{
 
 const STRANGE_EPS: Address = address!("0x00000000000000000000000000000000000c0001");
 const EXECUTOR: u32 = 3;
+/// Even what earns little is worth it then.
+const TIPLESS: [&str; 2] = ["--tip", "0gwei"];
 /// How long a keeper may take to say why it does nothing.
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -57,6 +60,24 @@ pub(crate) fn explains(chain: &Chain, arguments: &[&str], why: &[&str]) {
     }
 }
 
+/// What `errand keeper check` says of bundles.
+struct Told(Value);
+
+impl Told {
+    fn by(chain: &Chain) -> Self {
+        Self(chain.run_as(EXECUTOR, &[&["keeper", "check", "--json"][..], &TIPLESS].concat()).ok().json())
+    }
+
+    fn of(&self, id: B256) -> &Value {
+        let mut bundles = self.0["bundles"].as_array().unwrap().iter();
+        bundles.find(|bundle| bundle["id"] == id.to_string()).unwrap()
+    }
+
+    fn reason(&self, id: B256) -> &str {
+        self.of(id)["hindrance"]["reason"].as_str().unwrap_or_else(|| panic!("{}", self.0))
+    }
+}
+
 #[test]
 fn a_keeper_says_why_it_claims_none_of_the_traps() {
     let chain = Arc::new(Chain::own_chugsplash());
@@ -75,9 +96,12 @@ fn a_keeper_says_why_it_claims_none_of_the_traps() {
         anvil.set_code(STRANGE_EPS, [code.as_ref(), &[0]].concat().into()).await.unwrap();
     });
     let strange = strange.approved(CONTRACTS);
+    let told = Told::by(&chain);
+    assert_eq!(told.reason(failing.id), "fails");
+    assert_eq!(told.reason(strange.id), "unknown-strategy");
     explains(
         &chain,
-        &[],
+        &TIPLESS,
         &["action 1 fails", &format!("payment strategy {STRANGE_EPS} is none of the deployment's")],
     );
 
@@ -86,20 +110,22 @@ fn a_keeper_says_why_it_claims_none_of_the_traps() {
     let poor = poor.approved(CONTRACTS);
     chain.block_on(anvil.set_next_base_fee(100_000_000_000)).unwrap();
     chain.mine(1);
-    explains(&chain, &[], &["its budget of 50000000000000000 wei does not pay what is left"]);
+    explains(&chain, &TIPLESS, &["its budget of 50000000000000000 wei does not pay what is left"]);
+    let told = Told::by(&chain);
+    assert_eq!(told.reason(poor.id), "underfunded");
 
     chain.block_on(anvil.set_next_base_fee(1_000_000_000)).unwrap();
     let slow = Place::new(&chain, "slow");
     let slow = slow.approved(CONTRACTS);
+    // It would be claimed: nothing else than the traps is in the way.
+    let told = Told::by(&chain);
+    assert_eq!(told.of(slow.id)["step"], "claim", "{}", told.0);
     chain.block_on(anvil.call::<_, serde_json::Value>("anvil_setBlockTimestampInterval", (400,))).unwrap();
     chain.mine(5);
-    explains(&chain, &[], &["the lock lasts 900 s"]);
+    explains(&chain, &TIPLESS, &["the lock lasts 900 s"]);
 
-    let check = chain.run_as(EXECUTOR, &["keeper", "check", "--json"]).ok().json();
-    let hindered: Vec<_> = check["bundles"].as_array().unwrap().iter().map(|told| &told["id"]).collect();
-    for bundle in [failing, strange, poor, slow] {
-        assert!(hindered.contains(&&serde_json::json!(bundle.id)), "{check}");
-    }
+    let told = Told::by(&chain);
+    assert_eq!(told.reason(slow.id), "too-slow");
     let sent =
         chain.block_on(async { anvil.provider().get_transaction_count(chain.account(EXECUTOR)).await });
     assert_eq!(sent.unwrap(), 0, "nothing was sent");

@@ -3,11 +3,12 @@
 
 use crate::{
     chain::run,
-    yard::{FLEET, IMPLEMENTATION_SLOT, IVault, Yard, built, kinds, named},
+    yard::{ADMIN_SLOT, FLEET, IMPLEMENTATION_SLOT, IVault, Yard, built, kinds, named},
 };
 use alloy::{
     primitives::{Address, B256, Bytes, U256, keccak256},
     providers::Provider,
+    sol,
     sol_types::{SolCall, SolValue},
 };
 use errand_bindings::{
@@ -17,8 +18,12 @@ use errand_bindings::{
 use errand_keeper::bundles::judge::{CLAIM_COST, SETTLE_COST};
 use errand_testkit::root;
 use serde_json::Value;
-use std::{fs, process::Command};
+use std::{fs, path::Path, process::Command};
 use tempfile::TempDir;
+
+sol! {
+    function transferOwnership(address newOwner) external;
+}
 
 #[test]
 fn a_plan_is_what_happens_and_the_next_one_does_only_what_is_new() {
@@ -71,6 +76,8 @@ fn a_plan_is_what_happens_and_the_next_one_does_only_what_is_new() {
     assert_eq!(yard.ask(vault, &IVault::startedCall {}), U256::from(7));
     assert_eq!(yard.ask(vault, &IVault::controllerCall {}), controller);
 
+    explorers_get_what_compiles_to_the_same(&yard, &file);
+
     // All is there. The call would be made again: it goes.
     let (without_calls, _) = text.split_once("[[calls]]").unwrap();
     fs::write(&file, without_calls).unwrap();
@@ -89,6 +96,12 @@ fn a_plan_is_what_happens_and_the_next_one_does_only_what_is_new() {
     yard.carry_out(&second);
     assert_eq!(yard.ask(vault, &IVault::capCall {}), U256::from(3));
     assert_eq!(yard.ask(vault, &IVault::startedCall {}), U256::from(7));
+
+    // A proxy that is not the actor's any more is left alone.
+    let admin = U256::from_be_slice(again["actor"].as_str().unwrap().parse::<Address>().unwrap().as_slice());
+    yard.set_slot(vault, ADMIN_SLOT.into(), admin + U256::from(1));
+    yard.plan_file(&file, 3, &[]).failed(1, &["`Vault`: the proxy", "does not belong", "as chugsplash"]);
+    yard.set_slot(vault, ADMIN_SLOT.into(), admin);
 
     // One that moves variables is stopped, and said which.
     yard.plan_file(&file, 3, &[])
@@ -112,6 +125,37 @@ fn a_plan_is_what_happens_and_the_next_one_does_only_what_is_new() {
     fs::copy(file.with_extension("layouts.json"), moved.with_extension("layouts.json")).unwrap();
     yard.plan_file(&moved, 3, &["--previous", &previous(2)])
         .failed(1, &["@openzeppelin/upgrades-core is not installed", "npm install"]);
+}
+
+/// What `errand upgrade artifacts` writes gives the artifact again.
+fn explorers_get_what_compiles_to_the_same(yard: &Yard, file: &Path) {
+    let (out, written) = (built(1).join("out"), file.with_file_name("verification"));
+    let artifacts = |root: &Path| {
+        let paths = [file, &out, &written, root].map(|path| path.display().to_string());
+        let [file, out, written, root] = paths.each_ref().map(String::as_str);
+        yard.upgrade(&["artifacts", file, "--artifacts", out, "--output", written, "--root", root]).ok()
+    };
+    let ran = artifacts(built(1));
+    assert!(!ran.stderr.contains("warning"), "{}", ran.stderr);
+    for name in ["Vault", "Controller", "Clock"] {
+        let solc = Command::new(root().unwrap().join("tools/solc"))
+            .arg("--standard-json")
+            .stdin(fs::File::open(written.join(format!("{name}.input.json"))).unwrap())
+            .output()
+            .unwrap();
+        let compiled: Value = serde_json::from_slice(&solc.stdout)
+            .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&solc.stderr)));
+        let code = &compiled["contracts"]["src/Fleet.sol"][name]["evm"]["bytecode"]["object"];
+        let artifact = fs::read_to_string(out.join(format!("Fleet.sol/{name}.json"))).unwrap();
+        let artifact: Value = serde_json::from_str(&artifact).unwrap();
+        let expected = artifact["bytecode"]["object"].as_str().unwrap().trim_start_matches("0x");
+        assert_eq!(code.as_str(), Some(expected), "{name}: {}", compiled["errors"]);
+    }
+    // Another source than it was compiled from is no source of it.
+    fs::remove_dir_all(&written).unwrap();
+    let ran = artifacts(built(2));
+    assert!(ran.stderr.contains("no Vault.input.json: src/Fleet.sol was changed"), "{}", ran.stderr);
+    assert!(!written.join("Vault.input.json").exists() && written.join("addresses.json").exists());
 }
 
 #[test]
@@ -198,6 +242,48 @@ fn adopted_proxies_are_upgraded_and_stay_upgradeable() {
     fs::write(&file, fs::read_to_string(&file).unwrap().replace("price = 12", "price = 13")).unwrap();
     yard.plan_file(&file, 2, &previous)
         .failed(1, &["`Feed`: the proxy", "was upgraded past the project", &implementation.to_string()]);
+}
+
+#[test]
+fn a_transparent_proxy_is_upgraded_once_it_is_the_projects() {
+    let yard = Yard::new();
+    let (manager, actor) = yard.register("transparent");
+    let out = built(1).join("out");
+    let vault = out.join("Fleet.sol/Vault.json");
+    let implementation = yard.deploy(&vault, &Address::with_last_byte(0xbb).abi_encode());
+    // OpenZeppelin refuses proxies that nothing initializes.
+    let initializing = Bytes::from(IVault::ownerCall {}.abi_encode());
+    let oz = "out/TransparentUpgradeableProxy.sol/TransparentUpgradeableProxy.json";
+    let arguments = (implementation, yard.owner(), initializing).abi_encode_params();
+    let proxy = yard.deploy(&root().unwrap().join(oz), &arguments);
+    let contracts = format!(
+        "[contracts.Vault]\nkind = \"transparent\"\nproxy = \"{proxy}\"\n\
+         args = [\"0x00000000000000000000000000000000000000bb\"]\n[contracts.Vault.storage]\ncap = 12\n"
+    );
+    let file = yard.write(&format!("{}{contracts}", yard.head("transparent")));
+    let previous = out.display().to_string();
+    let previous = ["--previous", previous.as_str(), "--json"];
+    yard.plan_file(&file, 2, &previous).failed(
+        1,
+        &["`Vault`: the proxy", "does not belong to the project", "as transparent", "errand upgrade adopt"],
+    );
+
+    let admin = yard.address_in(proxy, ADMIN_SLOT);
+    yard.by(yard.owner(), admin, &transferOwnershipCall { newOwner: actor }, U256::ZERO);
+    let adopt = IChugSplashManager::adoptCall { proxy, kind: ProxyKind::TRANSPARENT, admin, implementation };
+    yard.by(yard.owner(), manager, &adopt, U256::ZERO);
+    let json = yard.plan_file(&file, 2, &previous).ok().json();
+    assert_eq!(named(&kinds(&json), "SET_IMPLEMENTATION"), ["Vault"]);
+    assert_eq!(json["layoutsCompared"][0], "Vault");
+    yard.carry_out(&json);
+    assert_ne!(yard.implementation(proxy), implementation);
+    assert_eq!(yard.ask(proxy, &IVault::capCall {}), U256::from(12));
+    assert_eq!(yard.ask(proxy, &IVault::controllerCall {}), Address::with_last_byte(0xbb));
+    let artifacts = built(2).join("out").display().to_string();
+    let (id, file) = (json["bundleId"].as_str().unwrap(), file.display().to_string());
+    let bundle = json["bundleFile"].as_str().unwrap();
+    let verify = ["verify", id, &file, "--artifacts", &artifacts, "--bundle", bundle, "--json"];
+    assert_eq!(yard.upgrade(&verify).ok().json()["isSame"], true);
 }
 
 #[test]

@@ -28,9 +28,10 @@ use std::{
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-/// ERC-1967's slot of the implementation.
+/// ERC-1967's slots of the implementation and of the admin.
 pub(crate) const IMPLEMENTATION_SLOT: B256 =
     b256!("360894a13ba1a3210667c828492db98dca3e2076cc3735a920a3ca505d382bbc");
+pub(crate) const ADMIN_SLOT: B256 = b256!("b53127684a568b3173ae13b9f8a6016e243e63b6e8ee1178d6a717850b5d6103");
 const SOURCE: &str = include_str!("../fixtures/Fleet.sol");
 /// Variables are appended.
 const SECOND: [(&str, &str); 2] = [
@@ -249,7 +250,11 @@ impl Yard {
     }
 
     pub(crate) fn implementation(&self, proxy: Address) -> Address {
-        Address::from_word(self.slot(proxy, IMPLEMENTATION_SLOT.into()).into())
+        self.address_in(proxy, IMPLEMENTATION_SLOT)
+    }
+
+    pub(crate) fn address_in(&self, account: Address, slot: B256) -> Address {
+        Address::from_word(self.slot(account, slot.into()).into())
     }
 
     fn slot(&self, account: Address, slot: U256) -> U256 {

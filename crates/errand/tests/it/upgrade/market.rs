@@ -24,7 +24,13 @@ fn the_same_seed_gives_the_same_table_and_a_drawing() {
     let other = simulate(&folder, &["--rounds", "20", "--seed", "8"]).ok();
     assert_ne!(first.stdout, other.stdout);
     let json = simulate(&folder, &["--rounds", "20", "--json"]).ok().json();
-    assert!(json.is_object() || json.is_array(), "{json}");
+    let results = json["results"].as_array().unwrap();
+    let agents: usize = results.iter().map(|result| result["agents"].as_array().unwrap().len()).sum();
+    // Below its heads the table has a row for each.
+    let rows = first.stdout.lines().filter(|line| line.starts_with("| ")).count();
+    assert_eq!(agents + 1, rows, "{json}");
+    let completed = |result: &serde_json::Value| (0.0..=1.0).contains(&result["completed"].as_f64().unwrap());
+    assert!(results.iter().all(completed), "{json}");
     simulate(&folder, &["--rounds", "0"]).failed(2, &["--rounds", "1..=100000"]);
     simulate(&folder, &["--rounds", "1", "--svg", "no/such/folder.svg"]).failed(1, &["cannot be written"]);
 }

@@ -33,7 +33,7 @@ fmt: setup ## format everything
 abi: setup ## write abi/ from the contracts
 	@tools/abi
 
-gas: setup ## measure the gas of test/gas into .gas-snapshot
+gas: setup ## measure the gas of test/gas into .gas-snapshot and snapshots/
 	@tools/gas
 
 demo: build ## deploy to a local chain, register Requests and let keepers execute them

@@ -4,6 +4,7 @@ pragma solidity 0.8.36;
 import {Box, ChugSplashTest} from "../utils/ChugSplashTest.sol";
 import {Guarded, Switch} from "./Stall.t.sol";
 import {IChugSplashManager} from "contracts/interfaces/IChugSplashManager.sol";
+import {ISimpleLockESS} from "contracts/interfaces/ISimpleLockESS.sol";
 import {CREATE3} from "solady/utils/CREATE3.sol";
 
 /**
@@ -25,6 +26,8 @@ contract StallOfManyTest is ChugSplashTest {
     bytes32[] private leaves;
     uint256 private alicePaid;
     uint256 private bobPaid;
+    /// Alice's bonds that went into the project
+    uint256 private forfeited;
 
     function setUp() public override {
         super.setUp();
@@ -112,22 +115,22 @@ contract StallOfManyTest is ChugSplashTest {
         IChugSplashManager.Accounts memory a = manager.accounts();
         assertEq(a.paid, alicePaid + bobPaid, "paid");
         assertEq(a.free, 100 ether - BOND - header.budget - VALUE, "free");
-        assertEq(a.budget, header.budget - a.paid, "budget");
+        assertEq(a.budget, header.budget + forfeited - a.paid, "budget");
         assertEq(a.callValue, VALUE, "call value");
         assertEq(a.userBond, BOND, "user bond");
         assertEq(a.owed, 0, "owed");
         _assertSolvent();
     }
 
-    /// The same when it is not any more, and everybody's bond is back. `sent` went into the box.
+    /// The same when it is not any more, and no bond is left with the lock. `sent` went into the box.
     function _assertDone(uint256 sent) private view {
         IChugSplashManager.Accounts memory a = manager.accounts();
         assertEq(a.paid, alicePaid + bobPaid, "paid");
-        assertEq(a.free, 100 ether - a.paid - sent, "free");
+        assertEq(a.free, 100 ether + forfeited - a.paid - sent, "free");
         assertEq(a.budget + a.callValue + a.userBond + a.owed, 0, "locked and owed");
         assertEq(address(box).balance, sent, "box");
         _assertSolvent();
-        assertEq(alice.balance, 10 ether + alicePaid, "alice");
+        assertEq(alice.balance, 10 ether + alicePaid - forfeited, "alice");
         assertEq(bob.balance, 10 ether + bobPaid, "bob");
         assertEq(address(lock).balance, 0, "lock");
     }
@@ -173,8 +176,26 @@ contract StallOfManyTest is ChugSplashTest {
         assertApproxEqAbs(payment * 1000 / (relay.receiptGas() * BASE_FEE), 900, 10, "a loss");
     }
 
-    function test_Close_GivesUpAndSetsEverythingFree() public {
+    /// The issue's sequence: the 120th reverts, the owner lets it be tried again, and gives up. Who tries keeps its
+    /// bond each time; who only held the lock in between loses it to the project.
+    function test_Close_AfterARetryThatStallsAgain_SetsEverythingFree() public {
         _settle(alice);
+        assertEq(alice.balance, 10 ether + alicePaid, "her bond is back");
+        _send(owner, abi.encodeCall(manager.retry, ()));
+        _assertStatus(IChugSplashManager.Status.APPROVED);
+        _claim(alice);
+        vm.warp(block.timestamp + LOCK + 1);
+        _claim(bob);
+        forfeited = BOND;
+        assertEq(lock.owedTo(alice), 0);
+        assertEq(address(lock).balance, BOND, "Bob's");
+        _assertLocked();
+        bobPaid = _stall(bob, BAD, 1, 0);
+        assertGt(bobPaid, 0);
+        _settle(bob);
+        assertEq(bob.balance, 10 ether + bobPaid, "his bond is back");
+        _assertLocked();
+
         vm.expectEmit(address(manager));
         emit IChugSplashManager.BundleFailed(id, BAD);
         _send(owner, abi.encodeCall(manager.close, ()));
@@ -184,9 +205,26 @@ contract StallOfManyTest is ChugSplashTest {
         // What was deployed stays; of what failed there is nothing, and its name is not burnt.
         assertGt(actor.addressOf(bytes32(BAD - 1)).code.length, 0);
         assertEq(actor.addressOf("guarded").code.length, 0);
+        assertEq(actor.addressOf(bytes32(BAD + 1)).code.length, 0);
         _assertDone(0);
 
-        _send(owner, abi.encodeCall(manager.withdraw, (payable(owner), 100 ether - alicePaid)));
+        // It is over: no executor can stake a bond on it any more, nor the owner let it go on.
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                ISimpleLockESS.NotReady.selector, IChugSplashManager.Readiness.NOT_APPROVED
+            )
+        );
+        _claim(bob);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IChugSplashManager.WrongStatus.selector, 0, IChugSplashManager.Status.EMPTY
+            )
+        );
+        _send(owner, abi.encodeCall(manager.retry, ()));
+
+        uint256 rest = 100 ether + BOND - alicePaid - bobPaid;
+        _send(owner, abi.encodeCall(manager.withdraw, (payable(owner), rest)));
+        assertEq(owner.balance, 900 ether + rest);
         assertEq(address(manager).balance, 0);
     }
 }

@@ -2,11 +2,11 @@
 pragma solidity 0.8.36;
 
 import {AdoptedProxiesTest} from "../utils/AdoptedProxiesTest.sol";
-import {console} from "forge-std/console.sol";
 
 /**
  * Paid / cost of what is done to proxies of OpenZeppelin's. Each write puts a temporary implementation in and out,
- * of which the EVM refunds a part. `forge test --match-contract AdoptedProxiesMetering -vv` prints the table.
+ * of which the EVM refunds a part. `make gas` writes the table into
+ * snapshots/AdoptedProxiesMetering.json.
  * forge-config: default.isolate = true
  */
 contract AdoptedProxiesMeteringTest is AdoptedProxiesTest {
@@ -17,9 +17,14 @@ contract AdoptedProxiesMeteringTest is AdoptedProxiesTest {
         (uint256 executed, uint256 payment) = _execute(alice, 0, plan.length);
         assertEq(executed, plan.length, "all of it");
         uint256 ratio = payment * 10_000 / (relay.receiptGas() * BASE_FEE);
-        console.log(name, ratio, relay.receiptGas());
+        _note(name, ratio, relay.receiptGas());
         assertGe(ratio, 11_900, name);
         assertLe(ratio, 12_100, name);
+    }
+
+    function _note(string memory name, uint256 ratio, uint256 receipt) private {
+        vm.snapshotValue("AdoptedProxiesMetering", string.concat(name, ": receipt"), receipt);
+        vm.snapshotValue("AdoptedProxiesMetering", string.concat(name, ": paid / cost, 1/10,000"), ratio);
     }
 
     function _addStores(address proxy, uint256 count) private {

@@ -3,7 +3,6 @@ pragma solidity 0.8.36;
 
 import {Box, ChugSplashTest} from "../utils/ChugSplashTest.sol";
 import {IChugSplashManager} from "contracts/interfaces/IChugSplashManager.sol";
-import {console} from "forge-std/console.sol";
 
 /// Takes what it is given and does nothing with it.
 contract Sink {
@@ -29,7 +28,7 @@ contract Clearing {
 
 /**
  * Paid / cost of the receipt at a flat 20 % and no tip lies within 1.19 and 1.21 for every shape that clears no
- * storage. `forge test --match-contract ChugSplashMetering -vv` prints the table.
+ * storage. `make gas` writes the table into snapshots/ChugSplashMetering.json.
  * forge-config: default.isolate = true
  */
 contract ChugSplashMeteringTest is ChugSplashTest {
@@ -53,12 +52,16 @@ contract ChugSplashMeteringTest is ChugSplashTest {
         assertEq(alice.balance - before, payment, "what it says is what it pays");
         uint256 receipt = relay.receiptGas();
         ratio = payment * 10_000 / (receipt * BASE_FEE);
-        console.log(name, ratio, receipt, vm.toString(int256(payment / BASE_FEE * 10 / 12) - int256(receipt)));
+        _note(name, ratio, receipt);
+    }
+
+    function _note(string memory name, uint256 ratio, uint256 receipt) private {
+        vm.snapshotValue("ChugSplashMetering", string.concat(name, ": receipt"), receipt);
+        vm.snapshotValue("ChugSplashMetering", string.concat(name, ": paid / cost, 1/10,000"), ratio);
     }
 
     function _check(string memory name, uint256 first, uint256 count) private {
         uint256 ratio = _measure(name, first, count);
-        if (vm.envOr("EXPLORE", false)) return;
         assertGe(ratio, 11_900, name);
         assertLe(ratio, 12_100, name);
     }
@@ -226,7 +229,7 @@ contract ChugSplashMeteringTest is ChugSplashTest {
         assertEq(executed, 0);
         _assertStatus(IChugSplashManager.Status.STALLED);
         uint256 ratio = payment * 10_000 / (relay.receiptGas() * BASE_FEE);
-        console.log("stall", ratio, relay.receiptGas());
+        _note("stall", ratio, relay.receiptGas());
         assertGe(ratio, 11_900);
         assertLe(ratio, 12_100);
     }

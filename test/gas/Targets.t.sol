@@ -3,7 +3,6 @@ pragma solidity 0.8.36;
 
 import {RegistryTest} from "../utils/RegistryTest.sol";
 import {IRegistry} from "contracts/interfaces/IRegistry.sol";
-import {console} from "forge-std/console.sol";
 
 /// A target that stores one word.
 contract Word {
@@ -16,7 +15,8 @@ contract Word {
 
 /// What the Registry costs beyond calling the target directly: whole transactions, ETH-paid one-shot Requests
 /// with refund, 516 bytes of call data. The bounds are what is reached, rounded up; the targets, where they are not
-/// reached, stand beside them. Receipts of a node show the same.
+/// reached, stand beside them. Receipts of a node show the same. `make gas` writes the figures into
+/// snapshots/RegistryTargets.json.
 /// forge-config: default.isolate = true
 contract GasTargetsTest is RegistryTest {
     uint256 private direct;
@@ -26,6 +26,10 @@ contract GasTargetsTest is RegistryTest {
         Word word = new Word();
         direct = _receipt(user, address(word), 0, abi.encodeCall(Word.set, (uint256(keccak256("word")))));
         vm.deal(executor, 1 ether);
+    }
+
+    function _note(string memory name, uint256 gas) private {
+        vm.snapshotValue("RegistryTargets", name, gas);
     }
 
     function _receipt(address from, address to, uint256 value, bytes memory data) private returns (uint256) {
@@ -54,14 +58,14 @@ contract GasTargetsTest is RegistryTest {
     function test_Single_WhenGrantIsRemembered() public {
         _single();
         uint256 over = _single();
-        console.log("single, grant remembered, over a direct call:", over);
+        _note("single, grant remembered, over a direct call", over);
         assertLe(over, 36_700); // target 33,500
     }
 
     function test_Single_WhenGateIsAsked() public {
         _useAskedGate(executor, false);
         uint256 over = _single();
-        console.log("single, gate asked, over a direct call:", over);
+        _note("single, gate asked, over a direct call", over);
         assertLe(over, 45_300); // target 40,000
     }
 
@@ -82,14 +86,14 @@ contract GasTargetsTest is RegistryTest {
     function test_BatchOf10_WhenTargetIsOne() public {
         _single();
         uint256 over = _batchOf10(false);
-        console.log("batch of 10, one target, over a direct call, each:", over);
+        _note("batch of 10, one target, over a direct call, each", over);
         assertLe(over, 4000);
     }
 
     function test_BatchOf10_WhenAllAreDistinct() public {
         _single();
         uint256 over = _batchOf10(true);
-        console.log("batch of 10, all distinct, over a direct call, each:", over);
+        _note("batch of 10, all distinct, over a direct call, each", over);
         assertLe(over, 8600); // target 6,000
     }
 
@@ -101,7 +105,7 @@ contract GasTargetsTest is RegistryTest {
             abi.encodeCall(IRegistry.newReq, (r.target, r.referer, r.callData, 0, false, false, false));
         assertEq(data.length, 324, "call data");
         uint256 gas = _receipt(user, address(registry), 0.012_345_678_9 ether, data);
-        console.log("registering:", gas);
+        _note("registering", gas);
         assertLe(gas, 58_000);
     }
 }

@@ -10,7 +10,11 @@ use errand_bindings::{
     IPriceOracle,
     IRegistry::{self, newReqPaySpecificCall},
 };
-use errand_keeper::{Outstanding, report::SentReport};
+use errand_keeper::{
+    Outstanding,
+    pricing::{PAY_AUTO_BPS, PAY_ETH_BPS},
+    report::SentReport,
+};
 use tempfile::tempdir;
 
 const DEPOSIT: u64 = 50_000_000_000_000_000;
@@ -132,6 +136,14 @@ async fn assert_as_quoted(stage: &Stage, sent: &SentReport) -> Vec<(u64, U256)> 
     // Each fee in AUTO is rounded when it is valued.
     let off = sent.balance.income.abs_diff(income);
     assert!(off <= U256::from(executed.len()), "income of {:?}: {off} wei off", sent.requests);
+    // What is charged is what the node says was used, whichever way it is paid.
+    let charged = |event: &IRegistry::HashedReqExecuted| {
+        let bps = if event.paidInAUTO { PAY_AUTO_BPS } else { PAY_ETH_BPS };
+        worth(event) * U256::from(10_000) / U256::from(bps) / price
+    };
+    let charged: U256 = executed.iter().map(charged).sum();
+    let permille = charged.to::<u64>() * 1_000 / receipt.gas_used;
+    assert!((980..=1_020).contains(&permille), "{charged} gas charged for {}", receipt.gas_used);
     executed.iter().map(|event| (event.id.to(), event.fee)).collect()
 }
 

@@ -2,7 +2,7 @@
 
 use crate::common::{ALWAYS, Running, SWITCH, Stage, TIMER, until};
 use alloy::{
-    primitives::{B256, U256, address},
+    primitives::{Address, B256, U256, address},
     providers::Provider,
     sol_types::SolCall,
 };
@@ -95,6 +95,45 @@ async fn work_in_auto_is_left_alone_by_who_gives_nothing_for_auto() {
     let reports = keeper.stop().await;
     assert!(reports.iter().all(|report| report.sent.is_empty() && report.executable == 1));
     assert!(stage.executed().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_costs_the_same_however_many_requests_it_does_not_touch() {
+    let stage = Stage::set().await;
+    let folder = tempdir().unwrap();
+    let code = stage.anvil.provider().get_code_at(SWITCH).await.unwrap();
+    let switches = [0x50, 0x51, 0x52, 0x53].map(Address::with_last_byte);
+    for switch in switches {
+        stage.anvil.set_code(switch, code.clone()).await.unwrap();
+    }
+    let register = async |each: usize| {
+        for switch in switches {
+            for _ in 0..each {
+                stage.register(switch).await;
+            }
+        }
+    };
+    register(2).await;
+    let keeper = stage.keeper(1, folder.path());
+    let quiet = async || {
+        stage.mine_and_see(&keeper, 3).await;
+        let report = keeper.reports().pop().unwrap();
+        (report.outstanding, report.rechecked, report.rpc_calls)
+    };
+    let few = quiet().await;
+    register(48).await;
+    let many = quiet().await;
+    assert_eq!((few.0, many.0), (8, 200));
+    assert_eq!((few.1, many.1), (0, 0), "nothing that they read has changed");
+    // The feed asks for the head as long as there is none.
+    assert!(many.2 < few.2 + 10, "{} calls of the node, and {} before", many.2, few.2);
+    // What reads the slot that changes, and nothing else.
+    let seen = keeper.reports().len();
+    stage.send(stage.user(), switches[2], U256::ZERO, U256::from(1).to_be_bytes::<32>().to_vec()).await;
+    keeper.told("they succeed", |report| report.executable > 0).await;
+    let report = keeper.reports()[seen..].iter().find(|report| report.executable > 0).cloned().unwrap();
+    assert_eq!((report.rechecked, report.executable), (50, 50), "{report:?}");
+    keeper.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

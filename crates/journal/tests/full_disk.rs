@@ -58,7 +58,10 @@ fn a_full_disk_stops_writing_loses_nothing_and_is_survived() {
         .env(CHILD, directory.path())
         .output();
     match output {
-        Ok(output) if output.status.success() => {}
+        Ok(output) if output.status.success() => {
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(said.contains("1 passed"), "the child has no such test: {said}");
+        }
         Ok(output) if !String::from_utf8_lossy(&output.stdout).contains("running 1 test") => {
             eprintln!("skipped: no mount without rights here: {}", String::from_utf8_lossy(&output.stderr));
         }

@@ -101,7 +101,10 @@ async fn nothing_is_sent_that_cannot_be_recorded_and_nothing_is_lost_meanwhile()
         .env(CHILD, arguments)
         .output();
     match output {
-        Ok(output) if output.status.success() => {}
+        Ok(output) if output.status.success() => {
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(said.contains("1 passed"), "the child has no test {NAME}: {said}");
+        }
         Ok(output) => {
             let said = String::from_utf8_lossy(&output.stdout);
             let complaint = String::from_utf8_lossy(&output.stderr);

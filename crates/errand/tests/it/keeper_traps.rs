@@ -5,7 +5,7 @@ use crate::{
     upgrade::place::{CONTRACTS, Place},
 };
 use alloy::{
-    primitives::{Address, B256, address, hex},
+    primitives::{Address, B256, Bytes, address, hex},
     providers::Provider,
 };
 use errand_bundle::Step;
@@ -65,7 +65,12 @@ struct Told(Value);
 
 impl Told {
     fn by(chain: &Chain) -> Self {
-        Self(chain.run_as(EXECUTOR, &[&["keeper", "check", "--json"][..], &TIPLESS].concat()).ok().json())
+        Self::with(chain, &[])
+    }
+
+    fn with(chain: &Chain, arguments: &[&str]) -> Self {
+        let all = [&["keeper", "check", "--json"][..], &TIPLESS, arguments].concat();
+        Self(chain.run_as(EXECUTOR, &all).ok().json())
     }
 
     fn of(&self, id: B256) -> &Value {
@@ -120,6 +125,16 @@ fn a_keeper_says_why_it_claims_none_of_the_traps() {
     // It would be claimed: nothing else than the traps is in the way.
     let told = Told::by(&chain);
     assert_eq!(told.of(slow.id)["step"], "claim", "{}", told.0);
+    // So would the strange one, if its strategy were trusted, by an operator who accepts what it does.
+    let told = Told::with(&chain, &["--allow-strategy", &STRANGE_EPS.to_string()]);
+    assert_eq!(told.of(strange.id)["step"], "claim", "{}", told.0);
+    // Each of these contracts tells of a chain that takes a fee for data.
+    for sign in ["0x420000000000000000000000000000000000000F", "0x0000000000000000000000000000000000000064"] {
+        let sign: Address = sign.parse().unwrap();
+        chain.block_on(anvil.set_code(sign, hex!("00").into())).unwrap();
+        assert_eq!(Told::by(&chain).reason(slow.id), "data-fee");
+        chain.block_on(anvil.set_code(sign, Bytes::new())).unwrap();
+    }
     chain.block_on(anvil.call::<_, serde_json::Value>("anvil_setBlockTimestampInterval", (400,))).unwrap();
     chain.mine(5);
     explains(&chain, &TIPLESS, &["the lock lasts 900 s"]);

@@ -180,9 +180,16 @@ fn a_plan_for_people_tells_all() {
         assert!(ran.stdout.contains(text), "`{text}` is not in\n{}", ran.stdout);
     }
     assert!(ran.stderr.is_empty(), "{}", ran.stderr);
+    let json = yard.plan_file(&file, 1, &["--json"]).ok().json();
+    let text = |name: &str| json[name].as_str().unwrap().to_owned();
+    assert!(ran.stdout.contains(&text("bundleId")), "{}", ran.stdout);
+    assert!(ran.stdout.contains("claim included, and earn "), "{}", ran.stdout);
+    // What no executor earns by is told, too.
+    let small = yard.write(&format!("{}[contracts.Clock]\nkind = \"plain\"\n", yard.head("people")));
+    let lost = yard.plan_file(&small, 1, &[]).ok().stdout;
+    assert!(lost.contains("and LOSE ") && lost.contains("nobody takes so small a bundle"), "{lost}");
     // One wei less than the worst is enough for now, and may not be later.
-    let worst =
-        yard.plan_file(&file, 1, &["--json"]).ok().json()["worstCostWei"].as_str().unwrap().to_owned();
+    let worst = text("worstCostWei");
     let less = worst.parse::<u128>().unwrap() - 1;
     let poorer = yard.write(&format!("{}budget = \"{less} wei\"\n{FLEET}", yard.head("people")));
     let ran = yard.plan_file(&poorer, 1, &[]).ok();
@@ -348,10 +355,13 @@ fn what_would_fail_is_refused_with_the_reason() {
     );
     let burner = "[contracts.Burner]\nkind = \"plain\"\n";
     let burn = "[[calls]]\ntarget = \"{{ Burner }}\"\nfunction = \"burn\"\nargs = [9_000_000]\n";
-    yard.refused(
-        &format!("{burner}{burn}{burn}"),
-        &["the switch needs ", " gas in one transaction, which may have 16777216", "hint:"],
-    );
+    let file = yard.write(&format!("{}{burner}{burn}{burn}", yard.head("refused")));
+    let ran = yard.plan_file(&file, 1, &[]);
+    let needed = ran.stderr.split_once("the switch needs ").and_then(|(_, rest)| rest.split_once(' '));
+    let needed: u64 = needed.unwrap_or_else(|| panic!("{}", ran.stderr)).0.parse().unwrap();
+    // Twice what is burnt, with a margin of 15 %.
+    assert!((20_700_000..23_000_000).contains(&needed), "{needed}");
+    ran.failed(1, &[" gas in one transaction, which may have 16777216", "hint:"]);
     // Code that is no proxy of the project's.
     let foreign = yard.at("Registry");
     yard.refused(
@@ -382,6 +392,20 @@ fn what_would_fail_is_refused_with_the_reason() {
             B256::left_padding_from(&code)
         })
     );
+}
+
+#[test]
+fn on_a_chain_that_takes_a_fee_for_data_a_strategy_has_to_cover_it() {
+    let yard = Yard::new();
+    let file = yard.write(&format!("{}{FLEET}", yard.head("data")));
+    // The gas oracle of OP Stack chains, and Arbitrum's ArbSys.
+    for sign in ["0x420000000000000000000000000000000000000F", "0x0000000000000000000000000000000000000064"] {
+        yard.plan_file(&file, 1, &[]).ok();
+        let sign: Address = sign.parse().unwrap();
+        yard.runtime.block_on(yard.anvil.set_code(sign, Bytes::from_static(&[0]))).unwrap();
+        yard.plan_file(&file, 1, &[]).failed(1, &["takes a fee for data outside the gas price", "hint:"]);
+        yard.runtime.block_on(yard.anvil.set_code(sign, Bytes::new())).unwrap();
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::place::{CONTRACTS, Place, REFUSED};
 use crate::chain::Chain;
 use alloy::{
-    primitives::{U256, hex},
+    primitives::{Address, U256, hex},
     providers::Provider,
 };
 use errand_bindings::IChugSplashManager::{self, Status};
@@ -65,7 +65,11 @@ fn a_project_goes_from_registration_to_withdrawal() {
 
     let listed = place.json(&["list"]);
     assert_eq!(listed[0]["status"], "COMPLETED");
-    place.owner(&["withdraw", "--all"]).ok();
+    let free: U256 = place.json(&["status"])["accounts"]["freeWei"].as_str().unwrap().parse().unwrap();
+    let treasury = Address::repeat_byte(0x7e);
+    place.owner(&["withdraw", "--all", "--to", &treasury.to_string()]).ok();
+    let got = chain.block_on(async { chain.anvil.provider().get_balance(treasury).await }).unwrap();
+    assert!(got == free && !free.is_zero(), "{got} of {free}");
     let status = place.json(&["status"]);
     assert_eq!(status["accounts"]["freeWei"], "0");
     assert_eq!(status["bundle"]["state"]["status"], "COMPLETED");
@@ -97,6 +101,8 @@ fn a_bundle_is_paused_resumed_and_cancelled() {
     assert!(funded.stderr.contains("it goes to the budget"), "{}", funded.stderr);
     assert_eq!(free(&place), before);
     place.claim(2, made.id);
+    let shown = place.look(&["status", &id]).ok().stdout;
+    assert!(shown.contains(&format!("{}, lock for 1", chain.account(2))), "{shown}");
     let paused = place.owner(&["pause"]).ok();
     assert!(paused.stderr.contains("the pause is in force after 15m"), "{}", paused.stderr);
     let status = place.json(&["status", &id]);

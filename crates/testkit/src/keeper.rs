@@ -91,11 +91,11 @@ impl KeeperProcess {
         self.folder.join(format!("stats-{start}.jsonl"))
     }
 
-    /// The text of what it told about its work with `--stats`, over all its starts. The last line of a process
+    /// The texts of what it told about its work with `--stats`, one for each of its starts. The last line of a process
     /// that was killed may be half a line.
-    pub fn stats(&self) -> String {
+    pub fn stats(&self) -> Vec<String> {
         (1..=self.starts)
-            .map(|start| fs::read_to_string(self.stats_path(start)).unwrap_or_default() + "\n")
+            .map(|start| fs::read_to_string(self.stats_path(start)).unwrap_or_default())
             .collect()
     }
 }

@@ -23,8 +23,11 @@ struct Mined {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Stats {
-    address: Address,
+    pub(crate) address: Address,
     pub(crate) blocks: usize,
+    /// of them with each of its starts
+    #[serde(skip)]
+    pub(crate) by_start: Vec<usize>,
     pub(crate) rpc_calls_per_block: f64,
     pub(crate) p50_block_ms: f64,
     pub(crate) p99_block_ms: f64,
@@ -35,9 +38,12 @@ pub(crate) struct Stats {
 impl Stats {
     /// Sums up what the keeper wrote, over all its starts.
     pub(crate) fn of(keeper: &KeeperProcess) -> Self {
-        let text = keeper.stats();
-        let blocks: Vec<BlockLine> =
-            text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let read = |text: String| -> Vec<BlockLine> {
+            text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+        };
+        let starts: Vec<_> = keeper.stats().into_iter().map(read).collect();
+        let by_start = starts.iter().map(Vec::len).collect();
+        let blocks: Vec<_> = starts.into_iter().flatten().collect();
         let mut times: Vec<f64> = blocks.iter().map(|block| block.block_ms).collect();
         times.sort_by(f64::total_cmp);
         let percentile = |share: f64| {
@@ -48,6 +54,7 @@ impl Stats {
         Self {
             address: keeper.address(),
             blocks: blocks.len(),
+            by_start,
             rpc_calls_per_block: calls as f64 / blocks.len().max(1) as f64,
             p50_block_ms: percentile(0.50),
             p99_block_ms: percentile(0.99),

@@ -9,6 +9,7 @@ mod market;
 mod report;
 mod requests;
 mod scene;
+mod verdict;
 
 use crate::{
     keepers::Stats,

@@ -5,6 +5,7 @@ use crate::{
     keepers::Stats,
     requests::{Expected, Kind, Registered},
     scene::{STAKES, Scene},
+    verdict::{Payment, faults},
 };
 use alloy::{
     primitives::{Address, B256, U256, map::HashMap, utils::format_ether},
@@ -27,7 +28,7 @@ pub(crate) struct Execution {
     kind: Kind,
     executor: Address,
     block: u64,
-    /// its share of the transaction's gas
+    /// an equal share of the transaction's gas, as is what profit counts as cost
     gas_used: u64,
     /// what the user paid; AUTO at the oracle's price
     #[serde(with = "displayfromstr")]
@@ -42,6 +43,7 @@ pub(crate) struct Execution {
 #[serde(rename_all = "camelCase")]
 struct Requests {
     registered: usize,
+    /// at least once; recurring ones are outstanding as well
     executed: usize,
     outstanding: usize,
     cancelled: usize,
@@ -101,6 +103,21 @@ async fn registry_logs(scene: &Scene) -> Result<Vec<Log>> {
     Ok(scene.provider().get_logs(&Filter::new().address(scene.registry).from_block(0)).await?)
 }
 
+/// What the recurring Requests, and those once after a time, paid.
+async fn payments(scene: &Scene) -> Result<Vec<Payment>> {
+    let payments = scene.address("PeriodicPayments")?;
+    let filter =
+        Filter::new().address(payments).event_signature(Payments::Paid::SIGNATURE_HASH).from_block(0);
+    let mut found = Vec::new();
+    for log in scene.provider().get_logs(&filter).await? {
+        let event = Payments::Paid::decode_log(&log.inner)?.data;
+        let number = log.block_number.ok_or_eyre("block")?;
+        let block = scene.provider().get_block_by_number(number.into()).await?.ok_or_eyre("no such block")?;
+        found.push(Payment { schedule: event.id, due_at: event.dueAt.to(), paid_at: block.header.timestamp });
+    }
+    Ok(found)
+}
+
 impl Report {
     /// Reads what happened from the chain.
     pub(crate) async fn make(scene: &Scene, all: &[Registered], keepers: Vec<Stats>) -> Result<Self> {
@@ -156,7 +173,8 @@ impl Report {
         let outstanding = all.len() - gone.count() - progress.cancelled;
         let requests =
             Requests { registered: all.len(), executed, outstanding, cancelled: progress.cancelled, by_kind };
-        let faults = faults(scene, all, &progress).await?;
+        let payments = payments(scene).await?;
+        let faults = faults(all, &progress, &payments, &keepers);
         Ok(Self { requests, executions, keepers, faults })
     }
 
@@ -175,28 +193,30 @@ impl Report {
 
     /// Prints it for people.
     pub(crate) fn print(&self, scene: &Scene) -> Result<()> {
-        let mut kinds = table(&["Requests", "registered", "executed", "executions"]);
+        let executors = (0..STAKES.len()).map(|index| scene.executor(index)).collect::<Result<Vec<_>>>()?;
+        let by: Vec<_> = executors.iter().map(|executor| format!("by {}", short(*executor))).collect();
+        let mut header = vec!["Requests", "registered", "executed", "executions"];
+        header.extend(by.iter().map(String::as_str));
+        let mut kinds = table(&header);
         for kind in Kind::ALL {
-            if let Some(row) = self.requests.by_kind.get(&kind) {
-                kinds.add_row([
-                    kind.name().to_owned(),
-                    row.registered.to_string(),
-                    row.executed.to_string(),
-                    row.executions.to_string(),
-                ]);
-            }
+            let Some(row) = self.requests.by_kind.get(&kind) else { continue };
+            let figures = [row.registered, row.executed, row.executions].into_iter();
+            let by = executors.iter().map(|executor| {
+                self.executions.iter().filter(|each| (each.kind, each.executor) == (kind, *executor)).count()
+            });
+            let figures = figures.chain(by).map(|figure| figure.to_string());
+            kinds.add_row([kind.name().to_owned()].into_iter().chain(figures));
         }
         println!("{}", right_aligned(kinds));
 
         let total = self.executions.len().max(1) as f64;
-        let mut executors =
+        let mut earned =
             table(&["executor", "stake", "executions", "share", "gas", "fees in ETH", "profit in ETH"]);
-        for (index, stake) in STAKES.iter().enumerate() {
-            let address = scene.executor(index)?;
+        for (address, stake) in executors.iter().zip(STAKES) {
             let mine: Vec<_> =
-                self.executions.iter().filter(|execution| execution.executor == address).collect();
+                self.executions.iter().filter(|execution| execution.executor == *address).collect();
             let fees: U256 = mine.iter().map(|execution| execution.fee_wei).sum();
-            executors.add_row([
+            earned.add_row([
                 address.to_string(),
                 format!("{stake} %"),
                 mine.len().to_string(),
@@ -206,7 +226,7 @@ impl Report {
                 format!("{:.6}", mine.iter().map(|execution| execution.profit).sum::<f64>() / 1e18),
             ]);
         }
-        println!("{}", right_aligned(executors));
+        println!("{}", right_aligned(earned));
 
         let mut keepers =
             table(&["keeper", "blocks", "RPC calls per block", "p50 ms", "p99 ms", "sent", "reverted"]);
@@ -227,6 +247,11 @@ impl Report {
     }
 }
 
+/// As much of an address as tells it from the others.
+fn short(address: Address) -> String {
+    address.to_string().chars().take(8).collect::<String>() + "…"
+}
+
 fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_HORIZONTAL_ONLY).set_header(header);
@@ -238,42 +263,4 @@ fn right_aligned(mut table: Table) -> Table {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table
-}
-
-/// What did not come as expected.
-async fn faults(scene: &Scene, all: &[Registered], progress: &Progress) -> Result<Vec<String>> {
-    let mut faults = Vec::new();
-    for entry in all {
-        let times = progress.executed.get(&entry.id).copied().unwrap_or(0);
-        let name = entry.kind.name();
-        let fits = match entry.expected {
-            Expected::Executed(expected) => times == expected,
-            Expected::Untouched => times == 0,
-            Expected::AtMostOnce => times <= 1,
-        };
-        if !fits {
-            faults.push(format!(
-                "Request {} ({name}) was executed {times} times, expected {:?}",
-                entry.id, entry.expected
-            ));
-        }
-    }
-    let cancelled = all.iter().filter(|entry| entry.kind == Kind::Cancelled).count();
-    if progress.cancelled != cancelled {
-        faults.push(format!("{} Requests were cancelled, expected {cancelled}", progress.cancelled));
-    }
-    let payments = scene.address("PeriodicPayments")?;
-    let filter =
-        Filter::new().address(payments).event_signature(Payments::Paid::SIGNATURE_HASH).from_block(0);
-    let mut paid: BTreeMap<(U256, U256), u32> = BTreeMap::new();
-    for log in scene.provider().get_logs(&filter).await? {
-        let event = Payments::Paid::decode_log(&log.inner)?.data;
-        *paid.entry((event.id, event.dueAt)).or_default() += 1;
-    }
-    for ((id, due_at), times) in paid {
-        if times > 1 {
-            faults.push(format!("schedule {id} paid {times} times for {due_at}"));
-        }
-    }
-    Ok(faults)
 }

@@ -15,7 +15,7 @@ use eyre::{OptionExt, Result};
 use serde::Serialize;
 
 /// Seconds between payments of a recurring Request, and how many there are.
-const PERIOD: u64 = 8;
+pub(crate) const PERIOD: u64 = 8;
 const PAYMENTS: u32 = 4;
 /// wei that a Request paid in ETH deposits for its fee.
 const DEPOSIT: &str = "0.03";

@@ -211,8 +211,14 @@ impl Bundle {
         })
     }
 
-    /// What did not come as it should. `is_taken_over`: the first executor was killed, another one finished.
-    pub(crate) fn faults(&self, is_taken_over: bool, paid_over_cost: &RangeInclusive<f64>) -> Vec<String> {
+    /// What did not come as it should. `planned`: number of actions; `killed`: who was, in the middle, so that another
+    /// one finished.
+    pub(crate) fn faults(
+        &self,
+        planned: usize,
+        killed: Option<Address>,
+        paid_over_cost: &RangeInclusive<f64>,
+    ) -> Vec<String> {
         let mut faults = Vec::new();
         let mut expect = |is_so: bool, fault: String| {
             if !is_so {
@@ -220,10 +226,21 @@ impl Bundle {
             }
         };
         expect(self.status == "COMPLETED", format!("its status is {}", self.status));
-        let bonds = |bond| self.executors.iter().filter(|executor| executor.bond == bond).count();
-        let expected = (usize::from(is_taken_over), 1);
-        let found = (bonds(Bond::Forfeited), bonds(Bond::Returned));
-        expect(found == expected, format!("(forfeited, returned) bonds are {found:?}, not {expected:?}"));
+        expect(self.actions == planned, format!("{} of {planned} actions were executed", self.actions));
+        let of = |bond| {
+            let executors = self.executors.iter().filter(move |executor| executor.bond == bond);
+            executors.map(|executor| executor.address).collect::<Vec<_>>()
+        };
+        let (lost, returned) = (of(Bond::Forfeited), of(Bond::Returned));
+        let expected: Vec<_> = killed.into_iter().collect();
+        expect(lost == expected, format!("{lost:?} lost their bonds, not {expected:?}"));
+        let is_one = returned.len() == 1 && killed.is_none_or(|killed| returned != [killed]);
+        expect(is_one, format!("{returned:?} had their bonds back"));
+        let worked = |address: &Address| {
+            self.executors.iter().any(|executor| executor.address == *address && executor.actions > 0)
+        };
+        let idle: Vec<_> = lost.iter().chain(&returned).filter(|address| !worked(address)).collect();
+        expect(idle.is_empty(), format!("{idle:?} posted a bond and did nothing"));
         let paid: U256 = self.executors.iter().map(|executor| executor.paid_wei).sum();
         expect(
             paid == self.project_spent_wei,

@@ -242,11 +242,10 @@ impl Play {
         let from = self.scene.provider().get_block_number().await?;
         self.scene.run(&["upgrade", "propose", &file]).await?;
         self.scene.run(&["upgrade", "fund", "--for-bundle", &id_text]).await?;
+        let funded = self.scene.manager.accounts().call().await?.free;
         self.scene.run(&["upgrade", "approve", &id_text]).await?;
         let mut watch = self.scene.command(&["upgrade", "watch", &id_text])?.spawn()?;
-        if is_taken_over {
-            self.kill_the_holder(id, deploys).await?;
-        }
+        let killed = if is_taken_over { Some(self.kill_the_holder(id, deploys).await?) } else { None };
         let begun = Instant::now();
         while self.scene.manager.statusOf(id).call().await? != Status::COMPLETED
             || !Bundle::is_settled(&self.scene, id).await?
@@ -258,18 +257,26 @@ impl Play {
             }
             tokio::time::sleep(POLL).await;
         }
+        let watched = watch.wait()?;
+        self.expect(watched.success(), format!("errand upgrade watch ended with {watched}"));
         let mut arguments = vec!["upgrade", "verify", &id_text];
         arguments.extend(verify);
         self.scene.run(&arguments).await?;
         let bundle = Bundle::read(&self.scene, name, id, from).await?;
         let paid_over_cost = if name == INVERSE { PAID_OVER_COST_CLEARING } else { PAID_OVER_COST };
-        self.faults.extend(bundle.faults(is_taken_over, &paid_over_cost));
+        self.faults.extend(bundle.faults(published.actions.len(), killed, &paid_over_cost));
+        // The bond of who was killed is the project's; what was not spent is free again.
+        let bond = self.scene.lock.bondAmount().call().await?;
+        let kept = if killed.is_some() { bond } else { U256::ZERO };
+        let free = self.scene.manager.accounts().call().await?.free;
+        let expected = funded + kept - bundle.project_spent_wei - published.header.callValue;
+        self.expect(free == expected, format!("{free} wei are free after bundle {name}, not {expected}"));
         self.bundles.push(bundle);
         Ok(())
     }
 
     /// Kills the keeper that holds the lock when half of the deploys are done; the time of its lock goes by.
-    async fn kill_the_holder(&mut self, id: B256, deploys: usize) -> Result<()> {
+    async fn kill_the_holder(&mut self, id: B256, deploys: usize) -> Result<Address> {
         let begun = Instant::now();
         while self.scene.manager.bundle(id).call().await?.nextIndex.to::<usize>() * 2 < deploys {
             self.check_patience(begun, "the first half of the deploys")?;
@@ -292,7 +299,7 @@ impl Play {
         let seconds = self.scene.lock.lockSeconds().call().await?;
         println!("· {seconds} seconds go by on the chain");
         self.scene.anvil.call::<_, serde_json::Value>("evm_increaseTime", (seconds.to::<u64>(),)).await?;
-        Ok(())
+        Ok(lock.executor)
     }
 
     fn check_patience(&mut self, begun: Instant, what: &str) -> Result<()> {
@@ -314,7 +321,14 @@ impl Play {
     }
 
     async fn withdraw(&mut self) -> Result<()> {
+        let free = self.scene.manager.accounts().call().await?.free;
+        let owner = self.scene.project.owner;
+        let before = self.scene.provider().get_balance(owner).await?;
         self.scene.run(&["upgrade", "withdraw", "--all"]).await?;
+        let got = self.scene.provider().get_balance(owner).await? - before;
+        // Less the gas of it.
+        let least = free - parse_ether("0.01")?;
+        self.expect(got <= free && got >= least, format!("the owner got {got} of {free} wei"));
         let left = self.scene.manager.accounts().call().await?.free;
         self.expect(left.is_zero(), format!("{left} wei are left after everything was withdrawn"));
         Ok(())

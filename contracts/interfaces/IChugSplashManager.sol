@@ -330,8 +330,8 @@ interface IChugSplashManager {
      * @notice Cancels the active bundle. Only the owner; APPROVED, PAUSED or STALLED.
      * @dev The user bond goes to the executor that is selected, if it was the last to execute an action of this
      * bundle or was selected, and the bundle approved, between `cancelMinSeconds` and `cancelMaxSeconds` ago;
-     * else to the last that executed one; else it comes free, as it does when the strategies changed or do not
-     * answer. `ANYONE` counts as nobody, and only an APPROVED bundle has a selected executor.
+     * else to the last that executed one; else it comes free, as it does when an APPROVED bundle's strategies
+     * changed or do not answer. `ANYONE` counts as nobody, and only an APPROVED bundle has a selected executor.
      */
     function cancel() external;
 

@@ -54,7 +54,18 @@ pub(crate) fn install<'m>(instructions: &mut EthInstructions<EthInterpreter, Ctx
         BLOBBASEFEE => |op: Opcode<'_, 'm>| see(op, EnvSeen::BLOB_BASE_FEE, block_info::blob_basefee),
         BLOCKHASH => |op: Opcode<'_, 'm>| see(op, EnvSeen::BLOCK_HASH, host::blockhash),
         GASPRICE => |op: Opcode<'_, 'm>| see(op, EnvSeen::GAS_PRICE, tx_info::gasprice),
-        ORIGIN => |op: Opcode<'_, 'm>| see(op, EnvSeen::ORIGIN, tx_info::origin),
+        ORIGIN => |op: Opcode<'_, 'm>| {
+            if let Some(asked) = constructor(&op) {
+                op.host.journaled_state.database.asked(asked).origin = true;
+            }
+            see(op, EnvSeen::ORIGIN, tx_info::origin)
+        },
+        CALLER => |op: Opcode<'_, 'm>| {
+            if let Some(asked) = constructor(&op) {
+                op.host.journaled_state.database.asked(asked).caller = true;
+            }
+            system::caller(op)
+        },
         GAS => gas,
         BALANCE => balance,
         SELFBALANCE => |op: Opcode<'_, 'm>| own_balance(op, host::selfbalance),
@@ -69,6 +80,12 @@ fn see<'a, 'm>(
 ) -> InstructionExecResult {
     op.host.journaled_state.database.see(seen);
     then(op)
+}
+
+/// What is being made, if it is a constructor that runs.
+fn constructor(op: &Opcode<'_, '_>) -> Option<Address> {
+    let input = &op.interpreter.input;
+    input.bytecode_address().is_none().then(|| input.target_address())
 }
 
 /// The gas operand of a call is pushed right before it: "all there is", which shows nothing.

@@ -38,4 +38,4 @@ pub use mirror::{AccountId, InsertError, Mirror, MirrorSize, NotTheNextBlock, Sl
 pub use outcome::{HaltReason, InvalidTransaction, Outcome, Run, Unknown};
 pub use reads::{AccountRead, AccountUse, Dependencies, EnvSeen, ReadSet};
 pub use runner::Runner;
-pub use stage::{Act, Answer, Played, Stage, WatchedCall};
+pub use stage::{Act, Answer, Asked, Played, Stage, WatchedCall};

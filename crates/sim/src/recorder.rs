@@ -4,6 +4,7 @@ use crate::{
     mirror::{AccountId, Mirror, SlotId},
     outcome::Unknown,
     reads::{AccountUse, EnvSeen, ReadSet},
+    stage::Asked,
 };
 use alloy::primitives::{Address, B256, U256, address};
 use errand_types::{Slot, StateKeys};
@@ -12,7 +13,7 @@ use revm::{
     bytecode::Bytecode,
     state::{AccountId as RevmAccountId, AccountInfo},
 };
-use std::convert::Infallible;
+use std::{collections::BTreeMap, convert::Infallible};
 
 /// Stands for the account that gets the tips of the next block: nobody knows it yet, and it must not be
 /// mistaken for an account that a run touches. The first bytes of keccak256("errand: coinbase of a block to come").
@@ -27,6 +28,7 @@ pub(crate) struct Recorder<'m> {
     accounts: Vec<(AccountId, AccountUse)>,
     slots: Vec<SlotId>,
     env: EnvSeen,
+    asked: BTreeMap<Address, Asked>,
     missing: StateKeys,
     /// The first thing that makes the outcome unknown, other than missing keys.
     unknown: Option<Unknown>,
@@ -40,6 +42,7 @@ impl<'m> Recorder<'m> {
             accounts: Vec::new(),
             slots: Vec::new(),
             env: EnvSeen::NONE,
+            asked: BTreeMap::new(),
             missing: StateKeys::default(),
             unknown: None,
         }
@@ -47,6 +50,16 @@ impl<'m> Recorder<'m> {
 
     pub(crate) fn see(&mut self, seen: EnvSeen) {
         self.env |= seen;
+    }
+
+    /// What the constructor of `contract` asked for.
+    pub(crate) fn asked(&mut self, contract: Address) -> &mut Asked {
+        self.asked.entry(contract).or_default()
+    }
+
+    /// What constructors asked for since this was taken last.
+    pub(crate) fn take_asked(&mut self) -> BTreeMap<Address, Asked> {
+        std::mem::take(&mut self.asked)
     }
 
     /// Notes how an account is used. It is asked for as well, before or after: an account without an id is
@@ -85,6 +98,7 @@ impl<'m> Recorder<'m> {
         self.accounts.clear();
         self.slots.clear();
         self.env = EnvSeen::NONE;
+        self.asked.clear();
         self.missing = StateKeys::default();
         self.unknown = None;
     }

@@ -26,7 +26,7 @@ use revm::{
         SuccessOrHalt, interpreter_action::FrameInit,
     },
 };
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 /// A state map that grew above this many accounts is given back instead of being cleared and used again.
 const KEPT_ACCOUNTS: usize = 256;
@@ -128,7 +128,8 @@ impl<'m> Runner<'m> {
         let mut played = Vec::with_capacity(acts.len());
         for act in acts {
             if !included {
-                played.push(Played { run: unknown(Unknown::Predecessor), watched: Vec::new() });
+                let run = unknown(Unknown::Predecessor);
+                played.push(Played { run, watched: Vec::new(), asked: BTreeMap::new() });
                 continue;
             }
             self.machine.ctx.block = block_env(&act.block);
@@ -136,7 +137,8 @@ impl<'m> Runner<'m> {
             let mut frames = Frames::on(stage);
             let run = self.transact_on(&mut frames, &act.call);
             included = !matches!(run.outcome, Outcome::Unknown(Unknown::Invalid(_)));
-            played.push(Played { run, watched: frames.watched() });
+            let asked = self.machine.ctx.journaled_state.database.take_asked();
+            played.push(Played { run, watched: frames.watched(), asked });
         }
         self.reset();
         (self.machine.ctx.cfg, self.machine.ctx.block) = (cfg, block);

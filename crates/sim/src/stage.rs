@@ -3,6 +3,7 @@
 use crate::outcome::Run;
 use alloy::primitives::{Address, Bytes, Selector, U256};
 use errand_types::{CallSpec, NextBlock};
+use std::collections::BTreeMap;
 
 /// A transaction of a rehearsal. Its origin may be anybody, a contract too, and may offer less than the base fee.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +66,16 @@ pub struct WatchedCall {
     pub refusal: Option<Bytes>,
 }
 
+/// Whom a constructor asked for. What creates a contract on behalf of somebody is not that somebody, and who sends the
+/// transaction need not be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Its caller: CALLER ran.
+    pub caller: bool,
+    /// The transaction's sender: ORIGIN ran.
+    pub origin: bool,
+}
+
 /// A transaction that was rehearsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Played {
@@ -72,4 +83,6 @@ pub struct Played {
     pub run: Run,
     /// The calls that were looked at, in the order in which they ended.
     pub watched: Vec<WatchedCall>,
+    /// What constructors asked for, by the address of what they made.
+    pub asked: BTreeMap<Address, Asked>,
 }

@@ -395,6 +395,17 @@ fn what_would_fail_is_refused_with_the_reason() {
 }
 
 #[test]
+fn constructors_that_would_give_a_contract_to_a_stranger_are_warned_of() {
+    let yard = Yard::shared();
+    let contracts = ["Owned", "Taken", "Clock"].map(|name| format!("[contracts.{name}]\nkind = \"plain\"\n"));
+    let file = yard.write(&format!("{}{}", yard.head("owners"), contracts.concat()));
+    let said = yard.plan_file(&file, 1, &[]).ok().stderr;
+    assert!(said.contains("the constructor of `Owned` asks for msg.sender"), "{said}");
+    assert!(said.contains("the constructor of `Taken` asks for tx.origin"), "{said}");
+    assert_eq!(said.matches("the constructor of").count(), 2, "{said}");
+}
+
+#[test]
 fn on_a_chain_that_takes_a_fee_for_data_a_strategy_has_to_cover_it() {
     let yard = Yard::new();
     let file = yard.write(&format!("{}{FLEET}", yard.head("data")));

@@ -7,7 +7,8 @@ use alloy::{
 };
 use errand_bindings::{IChugSplashManager, IProjectActor};
 use errand_bundle::bundle::{Batch, Measured};
-use errand_sim::{HaltReason, Outcome, Played, ReadSet};
+use errand_sim::{Asked, HaltReason, Outcome, Played, ReadSet};
+use std::collections::BTreeMap;
 
 /// How the executor came to be selected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +71,8 @@ pub struct Rehearsed {
     pub failure: Option<Failure>,
     /// The proxies among those asked for that the actor could not upgrade once more, with the reason.
     pub not_upgradeable: Vec<(Address, Bytes)>,
+    /// What constructors asked for, by the address of what they made.
+    pub asked: BTreeMap<Address, Asked>,
     /// What all of it depends on.
     pub reads: ReadSet,
 }
@@ -102,11 +105,13 @@ pub(super) fn read(
     played: &[Played],
 ) -> Result<Rehearsed, RehearsalError> {
     let (transactions, actions) = (Vec::with_capacity(batches.len()), Vec::new());
-    let not_upgradeable = Vec::new();
+    let (not_upgradeable, asked) = (Vec::new(), BTreeMap::new());
     let reads = played.last().map(|played| played.run.reads.clone()).unwrap_or_default();
-    let mut rehearsed = Rehearsed { selection, transactions, actions, failure: None, not_upgradeable, reads };
+    let mut rehearsed =
+        Rehearsed { selection, transactions, actions, failure: None, not_upgradeable, asked, reads };
     for (batch, played) in batches.iter().zip(played) {
         rehearsed.failure = failure(batch.first, played)?;
+        rehearsed.asked.extend(&played.asked);
         if let Outcome::Success { gas_used, logs, .. } = &played.run.outcome {
             let mut skipped = Vec::new();
             let mut transaction = Transaction {

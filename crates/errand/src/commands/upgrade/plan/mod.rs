@@ -23,10 +23,12 @@ use artifacts::Artifacts;
 use clap::Args;
 use errand_bindings::chug_splash_proxy_code;
 use errand_bundle::{
+    Step,
     bundle::Bundle,
     file,
     plan::{self, PlanError},
 };
+use errand_keeper::bundles::rehearsal::Rehearsed;
 use errand_sim::Fork;
 use eyre::{Report, Result, WrapErr};
 use home::{Home, Known};
@@ -135,6 +137,9 @@ impl Plan {
             warn(warning);
         }
         let rehearsed = stage.rehearse(&mut simulator, &bundle).await?;
+        for warning in owner_warnings(&plan, &rehearsed) {
+            warn(warning);
+        }
 
         let ending = if self.inverse.is_some() { "inverse.json" } else { "bundle.json" };
         let output = self.output.clone().unwrap_or_else(|| file.with_extension(ending));
@@ -155,6 +160,29 @@ impl Plan {
         };
         session.format.print(&planning.json(), || planning.text())
     }
+}
+
+/// Constructors that ask who makes them, and get an answer that is not the project's.
+fn owner_warnings(plan: &plan::Plan, rehearsed: &Rehearsed) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for action in plan.actions.iter().filter(|action| matches!(action.step, Step::Deploy { .. })) {
+        let asked = rehearsed.asked.get(&action.target).copied().unwrap_or_default();
+        if asked.caller {
+            warnings.push(format!(
+                "the constructor of `{}` asks for msg.sender: that is the one-time deployer of CREATE3, and what it \
+                 owns nobody does. Name the owner in args",
+                action.name
+            ));
+        }
+        if asked.origin {
+            warnings.push(format!(
+                "the constructor of `{}` asks for tx.origin: that is whoever executes the bundle, a stranger. Name \
+                 the owner in args",
+                action.name
+            ));
+        }
+    }
+    warnings
 }
 
 /// What a budget does not pay.

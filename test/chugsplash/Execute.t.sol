@@ -196,8 +196,6 @@ contract ExecuteTest is ChugSplashTest {
 
     function test_WhenBundleIsExecutedInOne() public {
         (address proxy, address box) = _deploysAndSwitch();
-        vm.expectEmit(true, true, false, false, address(manager));
-        emit IChugSplashManager.BundleCompleted(id, alice, 0);
         (uint256 executed, uint256 payment) = _execute(alice, 0, 5);
         assertEq(executed, 5);
         _assertStatus(IChugSplashManager.Status.COMPLETED);

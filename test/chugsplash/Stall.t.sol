@@ -40,6 +40,18 @@ contract Calling {
     }
 }
 
+/// A contract without a proxy that whoever comes first initialises.
+contract Plain {
+    address public owner;
+
+    error AlreadyInitialized(address owner);
+
+    function initialize(address owner_) external {
+        require(owner == address(0), AlreadyInitialized(owner));
+        owner = owner_;
+    }
+}
+
 /**
  * What happens when an action fails: the bundle waits for its owner, and nobody loses by it but who made it so.
  * forge-config: default.isolate = true
@@ -231,6 +243,48 @@ contract StallTest is ChugSplashTest {
         Puppet(payable(executor)).act(address(lock), 0, abi.encodeCall(lock.withdraw, (payable(executor))));
         assertEq(executor.balance, 1 ether + paidBefore + payment);
         _assertSolvent();
+    }
+
+    // --- by strangers ---
+
+    /// Between the deploys and the switch anybody may initialise a contract that has no proxy, and the call of the
+    /// bundle that would have done so stalls it. By design, see "What an executor can do" in docs/chugsplash.md: what
+    /// strangers can move they can make fail. The owner is what its constructor should say.
+    function test_WhenAStrangerInitialises_TheSwitchStalls() public {
+        address plain = _addDeploy("plain", type(Plain).creationCode, 400_000);
+        _addCall(plain, 0, abi.encodeCall(Plain.initialize, (owner)));
+        _start();
+        _claim(alice);
+        _execute(alice, 0, 1);
+        vm.prank(stranger);
+        Plain(plain).initialize(stranger);
+        vm.expectEmit(address(manager));
+        emit IChugSplashManager.BundleStalled(
+            id, alice, 1, abi.encodeWithSelector(Plain.AlreadyInitialized.selector, stranger)
+        );
+        (uint256 executed, uint256 payment) = _execute(alice, 1, 1);
+        assertEq(executed, 0);
+        assertGt(payment, 0, "paid for the attempt");
+        _assertStalled(1);
+
+        // No retry helps.
+        _send(owner, abi.encodeCall(manager.retry, ()));
+        _claim(bob);
+        _execute(bob, 1, 1);
+        _assertStatus(IChugSplashManager.Status.STALLED);
+        assertEq(Plain(plain).owner(), stranger);
+        _assertSolvent();
+    }
+
+    /// In one transaction with the switch nobody comes in between, but for who sends it.
+    function test_WhenDeployAndSwitchAreOneTransaction_NoStrangerInitialises() public {
+        address plain = _addDeploy("plain", type(Plain).creationCode, 400_000);
+        _addCall(plain, 0, abi.encodeCall(Plain.initialize, (owner)));
+        _start();
+        _claim(alice);
+        _executeAll(alice);
+        _assertStatus(IChugSplashManager.Status.COMPLETED);
+        assertEq(Plain(plain).owner(), owner);
     }
 
     // --- after FAILED ---

@@ -14,6 +14,8 @@ import {IProjectActor} from "contracts/interfaces/IProjectActor.sol";
  * forge-config: default.isolate = true
  */
 contract StopTest is OwnerTest {
+    uint256 private constant CAP = 12 gwei;
+
     // --- pause ---
 
     function test_Pause_IsInForceAtOnceWhenNobodyIsSelected() public {
@@ -306,6 +308,111 @@ contract StopTest is OwnerTest {
             address(manager).call{gas: bound(gas, 30_000, 600_000)}(abi.encodeCall(manager.cancel, ()));
         if (success) assertEq(alice.balance, before + BOND);
         else _assertStatus(IChugSplashManager.Status.APPROVED);
+    }
+
+    // --- cancellation: what is so by design, see "User bond" and "What cannot be undone" in docs/chugsplash.md ---
+
+    /// At `time` the basefee is above the cap, a pause is in force at once and excuses the lock; it is resumed.
+    function _endRoundAt(uint256 time) private {
+        vm.warp(time);
+        relay.setPrices(CAP + 1, CAP + 1);
+        _pause();
+        _assertStatus(IChugSplashManager.Status.PAUSED);
+        relay.setPrices(BASE_FEE, BASE_FEE);
+        _asOwner(abi.encodeCall(manager.resume, ()));
+        _assertStatus(IChugSplashManager.Status.APPROVED);
+    }
+
+    /// The user bond goes to whom it says, the manager itself: comes free.
+    function _cancelsFor(address to) private {
+        uint256 free = _free() + manager.accounts().budget + manager.accounts().callValue;
+        uint256 before = to.balance;
+        vm.expectEmit(address(manager));
+        emit IChugSplashManager.BundleCancelled(id, to, BOND);
+        _cancel();
+        if (to == address(manager)) {
+            assertEq(_free(), free + BOND);
+        } else {
+            assertEq(to.balance, before + BOND);
+            assertEq(_free(), free);
+        }
+        _assertSolvent();
+    }
+
+    /// An owner gets its user bond back from one that worked: it ends the round in congestion, claims with an address
+    /// of its own, and cancels after 3 blocks. By design: whoever is selected is the one who waits, and which
+    /// addresses are the owner's nobody can tell.
+    function test_Cancel_AnotherOfTheOwnersAddressesTakesTheBondOfWhoWorked() public {
+        header.maxBaseFee = CAP;
+        _begin();
+        _claim(alice);
+        (, uint256 payment) = _execute(alice, 0, 1);
+        _endRoundAt(START + 60);
+        address second = bob;
+        _claim(second);
+
+        uint256 snapshot = vm.snapshotState();
+        vm.warp(START + 60 + 35);
+        _cancelsFor(alice);
+        vm.revertToStateAndDelete(snapshot);
+
+        vm.warp(START + 60 + 36);
+        _cancelsFor(second);
+        assertEq(alice.balance, 10 ether - BOND + payment, "nothing for her");
+        // What it cannot take is her own bond and what she was paid.
+        assertEq(lock.owedTo(alice), BOND);
+        vm.prank(second);
+        lock.settle(address(manager), id);
+        assertEq(second.balance, 10 ether + BOND);
+    }
+
+    /// An executor that claims again keeps the time of its first claim, so that the price does not begin anew: a
+    /// cancellation more than 5 minutes after that earns it nothing, young as its second claim may be. By design: it
+    /// had that time to begin.
+    function test_Cancel_ASecondClaimCountsFromTheFirst() public {
+        header.maxBaseFee = CAP;
+        _begin();
+        _claim(alice);
+        _endRoundAt(START + 200);
+        vm.warp(START + 264);
+        _claim(alice);
+        assertEq(lock.lockOf(address(manager), id).lockedAt, START + 264);
+        assertEq(lock.lockOf(address(manager), id).selectedAt, START);
+
+        uint256 snapshot = vm.snapshotState();
+        vm.warp(START + 300);
+        _cancelsFor(alice);
+        vm.revertToStateAndDelete(snapshot);
+
+        snapshot = vm.snapshotState();
+        vm.warp(START + 301);
+        _cancelsFor(address(manager));
+        vm.revertToStateAndDelete(snapshot);
+
+        // Nor has it to wait 3 blocks: the time of another's first claim would begin now.
+        vm.warp(START + 264);
+        _cancelsFor(alice);
+    }
+
+    /// Strategies are asked who is selected, and a paused bundle has nobody selected: once it is paused, one that fails
+    /// does not take the user bond from who worked. Without the pause it comes free.
+    function test_Cancel_WhenPaused_TheStrategiesAreNotAsked() public {
+        ScriptedStrategy eps = new ScriptedStrategy();
+        eps.price(1 gwei);
+        header.eps = address(eps);
+        _begin();
+        _claim(alice);
+        _execute(alice, 0, 1);
+        eps.behave(ScriptedStrategy.Mode.Revert);
+        vm.warp(START + LOCK + 1);
+
+        uint256 snapshot = vm.snapshotState();
+        _cancelsFor(address(manager));
+        vm.revertToStateAndDelete(snapshot);
+
+        assertEq(_pause(), block.timestamp, "in force at once");
+        _assertStatus(IChugSplashManager.Status.PAUSED);
+        _cancelsFor(alice);
     }
 
     function test_ClosingAStalledBundleSetsEverythingFree() public {

@@ -6,11 +6,11 @@ import {Puppet} from "../actors/Puppet.sol";
 import {TestGate} from "../actors/TestGate.sol";
 import {TestOracle} from "../actors/TestOracle.sol";
 import {Relay} from "../utils/Relay.sol";
+import {RegistryMoney} from "./RegistryMoney.sol";
 import {RegistryStore} from "./RegistryStore.sol";
 import {IRegistry} from "contracts/interfaces/IRegistry.sol";
 import {Registry} from "contracts/registry/Registry.sol";
 import {AutoToken} from "contracts/token/AutoToken.sol";
-import {Test} from "forge-std/Test.sol";
 import {Vm} from "forge-std/Vm.sol";
 
 /**
@@ -18,36 +18,18 @@ import {Vm} from "forge-std/Vm.sol";
  * them reject ETH, burn gas, return bombs and call back. After each step money is counted; what is wrong is
  * noted in the store.
  */
-contract RegistryHandler is Test {
+contract RegistryHandler is RegistryMoney {
     uint256 private constant TX_GAS = 30_000_000;
 
-    Registry public immutable registry;
-    AutoToken public immutable autoToken;
-    RegistryStore public immutable store;
     TestGate public immutable gate;
-    TestOracle public immutable oracle;
-    Relay private immutable relay;
     address private immutable owner;
 
-    address[] public users;
-    address[] public targets;
-    address[] public executors;
-
-    /// What came about, by the name of the disturbance or of what an execution was or led to.
-    mapping(bytes32 what => uint256) public seen;
     uint256 private _disturbances;
 
-    struct Money {
-        uint256 users;
-        uint256 targets;
-        uint256 executors;
-        uint256 autoOfAll;
-    }
-
-    constructor(Registry registry_, AutoToken autoToken_, TestGate gate_, TestOracle oracle_, Relay relay_) {
-        (registry, autoToken, gate, oracle, relay) = (registry_, autoToken_, gate_, oracle_, relay_);
-        owner = registry_.owner();
-        store = new RegistryStore();
+    constructor(Registry registry_, AutoToken autoToken_, TestGate gate_, TestOracle oracle_, Relay relay_)
+        RegistryMoney(registry_, autoToken_, oracle_, relay_)
+    {
+        (gate, owner) = (gate_, registry_.owner());
         users.push(makeAddr("user of the invariant"));
         for (uint256 i; i < 4; ++i) {
             users.push(address(new Puppet()));
@@ -75,8 +57,10 @@ contract RegistryHandler is Test {
         calls[3] = Puppet.Call(registry.plainForwarder(), 0.001 ether, "");
         for (uint256 i; i < 4; ++i) {
             Puppet(payable(targets[i])).script(calls);
-            // Recurring Requests that pay in ETH are paid for by their targets.
-            Puppet(payable(targets[i])).behave(Puppet.Mode.Accept, Puppet.Mode.Accept, 0.1 ether);
+            // Recurring Requests that pay in ETH are paid for by their targets. What the last one gives is worth
+            // less than sending it on.
+            uint96 giveBack = i == 3 ? 1 : 0.1 ether;
+            Puppet(payable(targets[i])).behave(Puppet.Mode.Accept, Puppet.Mode.Accept, giveBack);
             Puppet(payable(users[i + 1])).script(calls);
         }
         Puppet(payable(executors[1])).script(calls);
@@ -135,12 +119,12 @@ contract RegistryHandler is Test {
         uint256 id = store.pick(seed);
         IRegistry.Request memory r = store.request(id);
         address caller = byStranger && seed % 8 == 0 ? executors[0] : r.user;
-        Money memory before = _money();
+        uint256 before = _ethOf(r.user);
         bytes memory data = abi.encodeCall(IRegistry.cancelHashedReq, (id, r));
         try relay.send(caller, address(registry), 0, TX_GAS, data) {
             if (caller != r.user) store.fail("cancelled by a stranger");
             store.cancelled(id);
-            if (_money().users != before.users + r.initEthSent) store.fail("cancelling: refund != deposit");
+            if (_ethOf(r.user) != before + r.initEthSent) store.fail("cancelling: refund != deposit");
             store.count("cancel", true);
         } catch {
             if (caller == r.user && store.entryOf(id).state == RegistryStore.State.Live) {
@@ -160,10 +144,10 @@ contract RegistryHandler is Test {
 
     function _withdraw(address account) private {
         address to = users[0];
-        Money memory before = _money();
+        (uint256 credit, uint256 before) = (registry.creditOf(account), to.balance);
         bytes memory data = abi.encodeCall(IRegistry.withdraw, (payable(to)));
         relay.send(account, address(registry), 0, TX_GAS, data);
-        if (_money().users != before.users) store.fail("withdrawing: credit != ETH");
+        if (to.balance != before + credit) store.fail("withdrawing: credit != ETH");
         if (registry.creditOf(account) != 0) store.fail("withdrawing: credit is left");
         store.count("withdraw", true);
     }
@@ -185,7 +169,8 @@ contract RegistryHandler is Test {
             abi.encodeCall(IRegistry.executeHashedReq, (id, r, _bound(expectedGas, 0, 60_000)));
         // Now and then with too little gas.
         uint256 gas = gasLimit % 4 == 0 ? _bound(gasLimit, 30_000, 300_000) : TX_GAS;
-        _transact(seed >> 128, gas, data, "execute");
+        (bool success, bytes memory result) = _transact(seed >> 128, gas, data, "execute");
+        if (success) _checkFee(id, _bound(expectedGas, 0, 60_000), abi.decode(result, (uint256)));
     }
 
     function executeBatch(uint256 seed, uint8 count, uint32 expectedGas, uint256 gasLimit) external {
@@ -200,7 +185,15 @@ contract RegistryHandler is Test {
                 gasLimit % 4 == 0 ? _bound(gasLimit, 20_000, 200_000) : 2_000_000
             );
         }
-        _transact(seed, TX_GAS, abi.encodeCall(IRegistry.executeHashedReqs, (batch)), "batch");
+        (bool success, bytes memory result) =
+            _transact(seed, TX_GAS, abi.encodeCall(IRegistry.executeHashedReqs, (batch)), "batch");
+        if (!success) return;
+        IRegistry.Outcome[] memory outcomes = abi.decode(result, (IRegistry.Outcome[]));
+        for (uint256 i; i < batch.length; ++i) {
+            if (!outcomes[i].success) continue;
+            if (outcomes[i].fee != feeOf[batch[i].id]) store.fail("the fee returned != the fee logged");
+            _checkFee(batch[i].id, batch[i].expectedGas, outcomes[i].gasCharged);
+        }
     }
 
     /// Has a contract execute several in one transaction, and register in between: the guard is idle again
@@ -210,8 +203,9 @@ contract RegistryHandler is Test {
         Puppet caller = Puppet(payable(executors[1]));
         caller.behave(Puppet.Mode.Accept, Puppet.Mode.Accept, 0);
         Puppet.Call[] memory calls = new Puppet.Call[](2 * (1 + count % 3));
+        uint256[] memory ids = new uint256[](calls.length);
         for (uint256 i; i < calls.length; i += 2) {
-            uint256 id = store.pick(uint256(keccak256(abi.encode(seed, i))));
+            uint256 id = ids[i] = store.pick(uint256(keccak256(abi.encode(seed, i))));
             calls[i] = Puppet.Call(
                 address(registry),
                 0,
@@ -224,10 +218,14 @@ contract RegistryHandler is Test {
             );
         }
         caller.script(calls);
-        _transactAs(users[0], address(caller), TX_GAS, abi.encodeCall(Puppet.run, ()), "in a row");
-        (bool[] memory results,) = caller.results();
-        for (uint256 i = 1; i < results.length; i += 2) {
-            if (!results[i]) store.fail("the guard is not idle after an execution");
+        (bool success,) =
+            _transactAs(users[0], address(caller), TX_GAS, abi.encodeCall(Puppet.run, ()), "in a row");
+        // Where all gas was burnt there are only results of before.
+        if (!success) return;
+        (bool[] memory results, bytes[] memory returned) = caller.results();
+        for (uint256 i; i < results.length; i += 2) {
+            if (results[i]) _checkFee(ids[i], 10_000, abi.decode(returned[i], (uint256)));
+            if (!results[i + 1]) store.fail("the guard is not idle after an execution");
         }
     }
 
@@ -337,23 +335,27 @@ contract RegistryHandler is Test {
         credits += registry.creditOf(executors[1]);
     }
 
-    function _transact(uint256 seed, uint256 gas, bytes memory data, bytes32 action) private {
+    function _transact(uint256 seed, uint256 gas, bytes memory data, bytes32 action)
+        private
+        returns (bool success, bytes memory result)
+    {
         address caller = executors[seed % executors.length];
         if (caller == executors[0]) return _transactAs(caller, address(registry), gas, data, action);
         data = abi.encodeCall(Puppet.act, (address(registry), 0, data));
-        _transactAs(executors[0], caller, gas, data, action);
+        (success, result) = _transactAs(executors[0], caller, gas, data, action);
+        if (success) result = abi.decode(result, (bytes));
     }
 
     /// Sends a transaction, tells the store what it did, and counts the money.
-    function _transactAs(address from, address to, uint256 gas, bytes memory data, bytes32 action) private {
-        Money memory before = _money();
+    function _transactAs(address from, address to, uint256 gas, bytes memory data, bytes32 action)
+        private
+        returns (bool success, bytes memory result)
+    {
+        _openMoney();
         vm.recordLogs();
-        bool success = true;
-        try relay.send(from, to, 0, gas, data) {}
-        catch {
-            success = false;
-        }
-        uint256 deposits;
+        try relay.send(from, to, 0, gas, data) returns (bytes memory returned) {
+            (success, result) = (true, returned);
+        } catch {}
         uint256 executions;
         Vm.Log[] memory logs = vm.getRecordedLogs();
         for (uint256 i; i < logs.length && success; ++i) {
@@ -361,10 +363,10 @@ contract RegistryHandler is Test {
             uint256 id = logs[i].topics.length > 1 ? uint256(logs[i].topics[1]) : 0;
             if (logs[i].topics[0] == IRegistry.HashedReqExecuted.selector) {
                 if (_isUndone(logs, i, id)) continue;
-                deposits += store.request(id).initEthSent;
                 store.executed(id);
                 ++executions;
-                (bool wasRemoved,, bool inAuto) = abi.decode(logs[i].data, (bool, uint256, bool));
+                (bool wasRemoved, uint256 fee, bool inAuto) = abi.decode(logs[i].data, (bool, uint256, bool));
+                _expectExecution(id, address(uint160(uint256(logs[i].topics[2]))), fee, inAuto);
                 ++seen[wasRemoved ? bytes32("one-shot") : bytes32("recurring")];
                 ++seen[inAuto ? bytes32("paid in AUTO") : bytes32("paid in ETH")];
             } else if (logs[i].topics[0] == IRegistry.HashedReqAdded.selector) {
@@ -378,16 +380,7 @@ contract RegistryHandler is Test {
                 ++seen["credited refund"];
             }
         }
-        Money memory now_ = _money();
-        // refund + fee + ETH for the call = deposit + ETH received, over all of them
-        if (
-            now_.users + now_.targets + now_.executors
-                != before.users + before.targets + before.executors + deposits
-        ) {
-            store.fail("refund + fee + call != deposit + received");
-        }
-        if (now_.executors < before.executors) store.fail("an executor paid");
-        if (now_.autoOfAll != before.autoOfAll) store.fail("AUTO was lost");
+        _closeMoney();
         store.count(action, executions != 0);
     }
 
@@ -400,20 +393,5 @@ contract RegistryHandler is Test {
         }
         if (uint256(next.topics[1]) != id || abi.decode(next.data, (bytes)).length != 0) return false;
         return store.entryOf(id).isAlive || registry.getHashedReq(id) != 0;
-    }
-
-    /// What the groups of accounts have, credits included.
-    function _money() private view returns (Money memory m) {
-        for (uint256 i; i < users.length; ++i) {
-            m.users += users[i].balance + registry.creditOf(users[i]);
-            m.autoOfAll += autoToken.balanceOf(users[i]);
-        }
-        for (uint256 i; i < targets.length; ++i) {
-            m.targets += targets[i].balance;
-        }
-        for (uint256 i; i < executors.length; ++i) {
-            m.executors += executors[i].balance + registry.creditOf(executors[i]);
-            m.autoOfAll += autoToken.balanceOf(executors[i]);
-        }
     }
 }

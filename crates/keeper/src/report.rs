@@ -50,7 +50,7 @@ pub enum Withheld {
         #[serde(rename = "lostWei", serialize_with = "displayfromstr::serialize")]
         lost: U256,
     },
-    /// The account cannot pay for the gas of what would earn, where a Request would.
+    /// The account has too little ETH for the gas of any Request that would earn.
     OutOfFunds {
         /// What it has beside what is under way, in wei.
         #[serde(rename = "balanceWei", serialize_with = "displayfromstr::serialize")]
